@@ -1,0 +1,1 @@
+"""Reads any utility meter and loses nothing."""
