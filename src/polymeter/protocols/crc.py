@@ -1,0 +1,66 @@
+"""Checksums that several protocols share. Each names its parameters and its check value.
+
+The check value is that of the nine bytes ``123456789``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["crc16_8005", "crc16_arc", "crc16_en13757", "crc16_x25"]
+
+
+def _reflected_table(polynomial: int) -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ polynomial if crc & 1 else crc >> 1
+        table.append(crc)
+    return tuple(table)
+
+
+def _forward_table(polynomial: int) -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ polynomial if crc & 0x8000 else crc << 1) & 0xFFFF
+        table.append(crc)
+    return tuple(table)
+
+
+_X25 = _reflected_table(0x8408)
+_ARC = _reflected_table(0xA001)
+_EN13757 = _forward_table(0x3D65)
+_8005 = _forward_table(0x8005)
+
+
+def crc16_x25(data: bytes) -> int:
+    """CRC-16/X-25, the HDLC frame check sequence (check 0x906E)."""
+    crc = 0xFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _X25[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFF
+
+
+def crc16_arc(data: bytes) -> int:
+    """CRC-16/ARC, used by DSMR P1 telegrams (check 0xBB3D)."""
+    crc = 0
+    for byte in data:
+        crc = crc >> 8 ^ _ARC[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def crc16_en13757(data: bytes) -> int:
+    """CRC-16/EN-13757, used by wireless M-Bus (check 0xC2B7)."""
+    crc = 0
+    for byte in data:
+        crc = (crc << 8 & 0xFFFF) ^ _EN13757[crc >> 8 ^ byte]
+    return crc ^ 0xFFFF
+
+
+def crc16_8005(data: bytes) -> int:
+    """CRC-16 of the I-FLAG protocol: 0x8005 forward, nothing reflected or inverted (check 0xFEE8)."""
+    crc = 0
+    for byte in data:
+        crc = (crc << 8 & 0xFFFF) ^ _8005[crc >> 8 ^ byte]
+    return crc

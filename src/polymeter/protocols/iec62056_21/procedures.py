@@ -1,0 +1,230 @@
+"""What a reader does with an IEC 62056-21 meter: sign on, read out, log in, read, leave.
+
+Each is a generator over a `Connection` (see `polymeter.protocols.procedure`); repeats after
+damaged messages and silence are made here, at most `Options.repeats` times, as § 6.3.14 asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from polymeter.protocols.iec62056_21.connection import Connection
+from polymeter.protocols.iec62056_21.frames import (
+    BAUD_RATES,
+    Acknowledge,
+    Break,
+    Command,
+    DataLine,
+    DataMessage,
+    Event,
+    Identification,
+    OptionSelect,
+    Repeat,
+    Request,
+    decode_data,
+)
+from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
+from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine
+from polymeter.protocols.wire import NEED_DATA, AccessDenied, RemoteProtocolError, TimedOut, TransportError
+
+__all__ = [
+    "Options",
+    "break_session",
+    "log_in",
+    "read_out",
+    "read_value",
+    "sign_on",
+    "start_programming",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to speak with one meter; the defaults suit a meter behind a TCP gateway."""
+
+    address: str = ""
+    password: str | None = field(default=None, repr=False)
+    answer_timeout_s: float = 5.0
+    """The standard's reaction time ends at 1.5 s; gateways and radio need longer."""
+    block_timeout_s: float = 10.0
+    """Silence in the middle of a message that ends the wait for the rest of it."""
+    repeats: int = 2
+    baud: str | None = None
+    """Baud rate character to choose; the meter's own offer if `None`."""
+    switches_baud: bool = False
+    """Whether the line is a serial one, to be switched to the chosen rate."""
+    switch_delay_s: float | None = None
+    """Pause between the option and the switch, for UARTs that report too early that the last
+    character has left. By default half the time that the meter must let pass before it answers."""
+    acknowledges: bool = False
+    """Whether to answer a good read-out with ACK. Few meters need it, but on a serial line it
+    brings a meter back to 300 Bd at once."""
+
+
+def _receive(connection: Connection, options: Options) -> Procedure[Event]:
+    """The next event of the meter."""
+    timeout_s = options.answer_timeout_s
+    while True:
+        event = connection.next_event()
+        if event is not NEED_DATA:
+            return event  # type: ignore[return-value]
+        data = yield Receive(timeout_s)
+        if not data:
+            raise TransportError("the meter closed the line")
+        connection.receive_data(data)
+        timeout_s = options.block_timeout_s
+
+
+def _ask(connection: Connection, options: Options, event: Event, repeat: Event) -> Procedure[Event]:
+    """Say `event` and give the answer; after a damaged one say `repeat`, after silence `event` again."""
+    saying = event
+    for attempt in range(options.repeats + 1):
+        yield Send(connection.send(saying))
+        try:
+            return (yield from _receive(connection, options))
+        except RemoteProtocolError:
+            if attempt == options.repeats:
+                raise
+            saying = repeat
+        except TimedOut:
+            if attempt == options.repeats:
+                raise
+            saying = event
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def sign_on(connection: Connection, options: Options = Options()) -> Procedure[Identification]:
+    """Ask who is there (§ 6.3.1) and give the meter's identification.
+
+    Raises:
+        TimedOut: no meter answers, or none with this address.
+        RemoteProtocolError: something answers, but not as a meter.
+    """
+    if options.switches_baud:
+        yield SetLine(300, 7, "E")
+    request = Request(options.address)
+    try:
+        answer = yield from _ask(connection, options, request, request)
+    except TimedOut as error:
+        who = f"meter {options.address!r}" if options.address else "a meter"
+        raise TimedOut(f"no answer from {who}: {error}") from error
+    if not isinstance(answer, Identification):
+        raise RemoteProtocolError(f"an identification is expected, {answer} came")
+    return answer
+
+
+def _choose(
+    connection: Connection, options: Options, identification: Identification, mode: str
+) -> Procedure[None]:
+    """Acknowledge the identification, choosing mode and baud rate, and switch to it."""
+    baud = options.baud if options.baud is not None else identification.baud
+    if baud not in BAUD_RATES:
+        baud = "0"
+    yield Send(connection.send(OptionSelect("0", baud, mode)))
+    if options.switches_baud:
+        delay_s = options.switch_delay_s
+        yield Pause(identification.reaction_time_s / 2 if delay_s is None else delay_s)
+        yield SetLine(BAUD_RATES[baud], 7, "E")
+
+
+def read_out(
+    connection: Connection, identification: Identification, options: Options = Options()
+) -> Procedure[DataMessage]:
+    """The meter's read-out (§ 6.3.4), after `sign_on`.
+
+    Raises:
+        RemoteProtocolError: it came damaged every time.
+        TimedOut: it did not come, or not whole.
+    """
+    yield from _choose(connection, options, identification, "0")
+    for attempt in range(options.repeats + 1):
+        try:
+            message = yield from _receive(connection, options)
+        except RemoteProtocolError:
+            if attempt == options.repeats or connection.state != "reading out":
+                raise
+            # A damaged read-out leaves the state as it was; NAK asks for it again (§ 6.3.4).
+            connection.state = "read out"
+            yield Send(connection.send(Repeat()))
+            continue
+        if not isinstance(message, DataMessage):
+            raise RemoteProtocolError(f"a read-out is expected, {message} came")
+        if options.acknowledges:
+            yield Send(connection.send(Acknowledge()))
+        return message
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def start_programming(
+    connection: Connection, identification: Identification, options: Options = Options()
+) -> Procedure[str]:
+    """Enter programming mode (§ 6.3.6) and give the operand that the meter sends for the password.
+
+    Raises:
+        AccessDenied: the meter ends the session at once.
+    """
+    yield from _choose(connection, options, identification, "1")
+    answer = yield from _receive(connection, options)
+    match answer:
+        case Command("P0", data):
+            return (data or "").removeprefix("(").removesuffix(")")
+        case Break():
+            raise AccessDenied("the meter refuses programming mode")
+        case _:
+            raise RemoteProtocolError(f"an operand is expected, {answer} came")
+
+
+def log_in(connection: Connection, options: Options = Options()) -> Procedure[None]:
+    """Send the password (P1).
+
+    Raises:
+        AccessDenied: there is none, or the meter refuses it.
+    """
+    if options.password is None:
+        raise AccessDenied("the meter wants a password: give one")
+    command = Command("P1", f"({options.password})")
+    answer = yield from _ask(connection, options, command, command)
+    match answer:
+        case Acknowledge():
+            return
+        case Break() | Repeat():
+            raise AccessDenied("the meter refuses the password")
+        case DataMessage(data):
+            raise AccessDenied(f"the meter refuses the password: {data}")
+        case _:
+            raise RemoteProtocolError(f"ACK is expected, {answer} came")
+
+
+def read_value(
+    connection: Connection, address: str, argument: str = "", options: Options = Options()
+) -> Procedure[tuple[DataLine, ...] | str]:
+    """Read one address (R1): its data lines, or the meter's refusal in words.
+
+    `argument` goes between the brackets: some meters want ``1``, others nothing.
+    """
+    command = Command("R1", f"{address}({argument})")
+    text = ""
+    answer = yield from _ask(connection, options, command, Repeat())
+    while True:
+        match answer:
+            case DataMessage(data, more):
+                text += data
+                if not more:
+                    break
+                answer = yield from _ask(connection, options, Acknowledge(), Repeat())
+            case Repeat():
+                return f"the meter does not understand the request for {address}"
+            case Break():
+                raise RemoteProtocolError("the meter ends the session")
+            case _:
+                raise RemoteProtocolError(f"data is expected, {answer} came")
+    lines = decode_data(text)
+    refused = [data_set for line in lines for data_set in line if is_refusal(data_set)]
+    return refusal_text(refused[0]) if refused else lines
+
+
+def break_session(connection: Connection) -> Procedure[None]:
+    """End the session (B0), from whatever state allows it."""
+    if connection.state in ("programming", "asked", "partly answered"):
+        yield Send(connection.send(Break()))
+    connection.reset()

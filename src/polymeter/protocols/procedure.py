@@ -1,0 +1,76 @@
+"""The vocabulary in which every conversation with a meter is written, once.
+
+A procedure is a generator that yields steps and returns its result. It knows what to say and how
+long to wait, never how bytes travel: a runner of `polymeter.transports` drives the same generator
+over asyncio, over blocking calls or in simulated time. Procedures call each other with
+``yield from``; retries are theirs. The meter's end of a conversation is a procedure as well.
+
+    def ask(connection: Connection) -> Procedure[Answer]:
+        yield Send(connection.send(Request()))
+        connection.receive_data((yield Receive(timeout_s=1.5)))
+        ...
+
+`Receive` is answered with what came; ``b""`` means that the line was closed. If nothing comes in
+time the runner raises `TimedOut` inside the generator. All other steps are answered with ``b""``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Literal, NamedTuple, TypeVar
+
+from polymeter.protocols.wire import TransportError
+
+__all__ = ["Outcome", "Parity", "Pause", "Procedure", "Receive", "Send", "SetLine", "Step", "advance"]
+
+Parity = Literal["N", "E", "O"]
+T = TypeVar("T")
+
+
+class Send(NamedTuple):
+    """Hand these bytes to the line; continues when the line has taken them."""
+
+    data: bytes
+
+
+class Receive(NamedTuple):
+    """Wait for bytes, at most `timeout_s` seconds; one datagram at a time where there are such.
+
+    With `gap_s` the answer is everything up to a silence of that many seconds.
+    """
+
+    timeout_s: float
+    gap_s: float | None = None
+
+
+class SetLine(NamedTuple):
+    """Switch a serial line, after what was sent has left; other transports ignore it."""
+
+    baud: int
+    bits: int = 8
+    parity: Parity = "N"
+
+
+class Pause(NamedTuple):
+    """Let time pass."""
+
+    seconds: float
+
+
+Step = Send | Receive | SetLine | Pause
+Procedure = Generator[Step, bytes, T]
+
+Outcome = bytes | TransportError | None
+
+
+def advance(procedure: Procedure[T], outcome: Outcome) -> Step:
+    """Give a procedure the outcome of its last step (`None` to start it) and get the next.
+
+    Raises:
+        StopIteration: the procedure is done; its value is the result.
+    """
+    if outcome is None:
+        return next(procedure)
+    if isinstance(outcome, TransportError):
+        return procedure.throw(outcome)
+    return procedure.send(outcome)

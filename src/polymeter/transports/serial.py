@@ -1,0 +1,107 @@
+"""Serial lines, local or behind RFC 2217, through serialx (extra ``serial``).
+
+serialx is imported when a line is opened, so that everything else works without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from polymeter.protocols.procedure import Parity
+from polymeter.protocols.wire import LocalProtocolError, TransportError
+from polymeter.transports.inbox import AsyncStream, timed_out
+
+if TYPE_CHECKING:
+    import serialx
+
+__all__ = ["AsyncSerial", "Serial", "connect", "connect_async"]
+
+
+def _library() -> Any:
+    try:
+        import serialx
+    except ImportError as error:
+        raise LocalProtocolError("serial lines need the extra: pip install 'polymeter[serial]'") from error
+    return serialx
+
+
+class Serial:
+    """An open serial port as a `Transport`."""
+
+    def __init__(self, port: serialx.BaseSerial) -> None:
+        self._port = port
+        self._failures: tuple[type[Exception], ...] = (OSError, _library().SerialException)
+
+    def send(self, data: bytes) -> None:
+        """See `Transport.send`."""
+        try:
+            at = 0
+            while at < len(data):
+                at += self._port.write(data[at:])
+        except self._failures as error:
+            raise TransportError(f"sending failed: {error}") from error
+
+    def receive(self, timeout_s: float) -> bytes:
+        """See `Transport.receive`."""
+        chunk = bytearray(4096)
+        try:
+            count = self._port.readinto(chunk, timeout=timeout_s)
+        except TimeoutError as error:
+            raise timed_out(timeout_s) from error
+        except self._failures as error:
+            raise TransportError(f"the line broke: {error}") from error
+        if not count:
+            raise timed_out(timeout_s)
+        return bytes(chunk[:count])
+
+    def set_line(self, baud: int, bits: int, parity: Parity) -> None:
+        """See `Transport.set_line`: waits until the last character has left, then switches."""
+        try:
+            self._port.flush()
+            self._port.reconfigure_port(baudrate=baud, byte_size=bits, parity=parity)
+        except self._failures as error:
+            raise TransportError(f"the port refuses {baud} Bd {bits}{parity}1: {error}") from error
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        self._port.close()
+
+
+class AsyncSerial(AsyncStream):
+    """An open serial port as an `AsyncTransport`."""
+
+    async def set_line(self, baud: int, bits: int, parity: str) -> None:
+        """See `AsyncTransport.set_line`: waits until the last character has left, then switches."""
+        port: Any = self._transport
+        try:
+            await port.flush()
+            await port.reconfigure_port(baudrate=baud, byte_size=bits, parity=parity)
+        except (OSError, _library().SerialException) as error:
+            raise TransportError(f"the port refuses {baud} Bd {bits}{parity}1: {error}") from error
+
+
+def connect(port: str, baud: int, bits: int = 8, parity: Parity = "N") -> Serial:
+    """Open a blocking port: a device path or an ``rfc2217://`` address."""
+    library = _library()
+    try:
+        opened = library.serial_for_url(port, baudrate=baud, byte_size=bits, parity=parity)
+        if not opened.is_open:
+            opened.open()
+    except (OSError, ValueError, library.SerialException) as error:
+        raise TransportError(f"cannot open {port}: {error}") from error
+    return Serial(opened)
+
+
+async def connect_async(port: str, baud: int, bits: int = 8, parity: Parity = "N") -> AsyncSerial:
+    """Open a port for asyncio: a device path or an ``rfc2217://`` address."""
+    library = _library()
+    loop = asyncio.get_running_loop()
+    try:
+        _, stream = await library.create_serial_connection(
+            loop, AsyncSerial, port, baud, parity=library.Parity(parity), byte_size=bits
+        )
+    except (OSError, ValueError, library.SerialException) as error:
+        raise TransportError(f"cannot open {port}: {error}") from error
+    assert isinstance(stream, AsyncSerial)
+    return stream

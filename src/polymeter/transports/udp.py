@@ -1,0 +1,113 @@
+"""UDP: one meter's datagrams. A `receive` gives one datagram, whole."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from polymeter.protocols.wire import TransportError
+from polymeter.transports.inbox import Inbox, timed_out
+
+__all__ = ["UDP", "AsyncUDP", "connect", "connect_async"]
+
+
+class UDP:
+    """A connected datagram socket as a `Transport`."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    def send(self, data: bytes) -> None:
+        """See `Transport.send`."""
+        try:
+            self._socket.send(data)
+        except OSError as error:
+            raise TransportError(f"sending failed: {error}") from error
+
+    def receive(self, timeout_s: float) -> bytes:
+        """See `Transport.receive`."""
+        try:
+            self._socket.settimeout(max(timeout_s, 1e-6))
+            return self._socket.recv(65536)
+        except TimeoutError as error:
+            raise timed_out(timeout_s) from error
+        except OSError as error:
+            raise TransportError(f"the line broke: {error}") from error
+
+    def set_line(self, baud: int, bits: int, parity: str) -> None:
+        """UDP has no line settings."""
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        self._socket.close()
+
+
+class AsyncUDP(asyncio.DatagramProtocol):
+    """A connected datagram endpoint as an `AsyncTransport`."""
+
+    LIMIT = 1 << 20
+
+    def __init__(self) -> None:
+        self._inbox = Inbox(datagrams=True)
+        self._transport: asyncio.DatagramTransport | None = None
+        self.dropped = 0
+        """Datagrams that came while `LIMIT` bytes were waiting."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Called by the event loop."""
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Called by the event loop."""
+        if self._inbox.size + len(data) > self.LIMIT:
+            self.dropped += 1
+        elif data:
+            self._inbox.put(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """Called by the event loop, for example when nobody listens at the other end."""
+        self._inbox.end(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._inbox.end(exc)
+
+    async def send(self, data: bytes) -> None:
+        """See `AsyncTransport.send`."""
+        if self._transport is None or self._transport.is_closing():
+            raise TransportError("the line is closed")
+        self._transport.sendto(data)
+
+    async def receive(self, timeout_s: float) -> bytes:
+        """See `AsyncTransport.receive`."""
+        return await self._inbox.get(timeout_s)
+
+    async def set_line(self, baud: int, bits: int, parity: str) -> None:
+        """UDP has no line settings."""
+
+    async def close(self) -> None:
+        """See `AsyncTransport.close`."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def connect(host: str, port: int) -> UDP:
+    """Open a blocking datagram socket towards one meter."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        opened = socket.socket(family, kind, proto)
+        opened.connect(address)
+    except OSError as error:
+        raise TransportError(f"cannot reach {host} port {port}: {error}") from error
+    return UDP(opened)
+
+
+async def connect_async(host: str, port: int) -> AsyncUDP:
+    """Open a datagram endpoint for asyncio towards one meter."""
+    loop = asyncio.get_running_loop()
+    try:
+        _, endpoint = await loop.create_datagram_endpoint(AsyncUDP, remote_addr=(host, port))
+    except OSError as error:
+        raise TransportError(f"cannot reach {host} port {port}: {error}") from error
+    return endpoint

@@ -1,0 +1,232 @@
+"""Addresses of meters: ``SCHEME://HOST:PORT/PATH?NAME=VALUE`` and which line they mean.
+
+The scheme names the protocol and, after a plus sign, the line: none for the protocol's own
+(TCP, or UDP with ``?udp``), ``+serial``, ``+rfc2217``, ``+modem``. Parameters are either the
+line's, listed in `LINE_PARAMETERS`, or the driver's; whoever reads an address checks that none is
+left over, so that a misspelt one is refused and not ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from polymeter.protocols.procedure import Parity, Procedure
+from polymeter.protocols.wire import LocalProtocolError
+from polymeter.transports import modem, serial, tcp, udp
+from polymeter.transports.runners import AsyncTransport, Transport, run, run_blocking
+
+__all__ = ["LINE_PARAMETERS", "SECRET_PARAMETERS", "URL", "open_async", "open_blocking"]
+
+LINE_PARAMETERS: Final = {
+    "timeout": "seconds to wait for a connection (10)",
+    "udp": "use UDP in place of TCP",
+    "baud": "serial: rate to begin with (the protocol's own)",
+    "bits": "serial: data bits, 7 or 8 (the protocol's own)",
+    "parity": "serial: N, E or O (the protocol's own)",
+    "via": "modem: the line that the modem is on, serial:///dev/ttyS0 or tcp://HOST:PORT",
+    "init": "modem: commands sent before dialling, separated by semicolons",
+}
+SECRET_PARAMETERS: Final = frozenset({"password", "key", "auth_key", "dedicated_key", "private_key"})
+_LINES: Final = ("tcp", "udp", "serial", "rfc2217", "modem")
+
+
+@dataclass(frozen=True, slots=True)
+class URL:
+    """A meter's address, taken apart. Its text form shows no secret."""
+
+    scheme: str
+    line: str
+    host: str
+    port: int | None
+    path: str
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, text: str, default_port: int | None = None) -> URL:
+        """Take an address apart.
+
+        Raises:
+            LocalProtocolError: it has no scheme, host or port where they are needed.
+        """
+        if "://" not in text:
+            raise LocalProtocolError(f"{text!r} is no address: SCHEME://HOST:PORT is expected")
+        split = urlsplit(text)
+        scheme, _, line = split.scheme.partition("+")
+        parameters: dict[str, str] = {}
+        for name, value in parse_qsl(split.query, keep_blank_values=True):
+            if name in parameters:
+                raise LocalProtocolError(f"parameter {name!r} is given twice")
+            parameters[name] = value
+        line = line or ("udp" if "udp" in parameters and parameters["udp"] not in ("0", "no") else "tcp")
+        if line not in _LINES:
+            raise LocalProtocolError(f"{line!r} is no line; there are {', '.join(_LINES)}")
+        try:
+            port = split.port
+        except ValueError as error:
+            raise LocalProtocolError(f"{split.netloc!r} has no valid port") from error
+        host = unquote(split.netloc) if line == "modem" else unquote(split.hostname or "")
+        port = default_port if port is None and line in ("tcp", "udp") else port
+        url = cls(scheme, line, host, port, unquote(split.path), parameters)
+        url._check()
+        return url
+
+    def _check(self) -> None:
+        if self.line == "serial":
+            if not self.path:
+                raise LocalProtocolError("a serial address needs a device: SCHEME+serial:///dev/ttyUSB0")
+            return
+        if not self.host:
+            raise LocalProtocolError(f"the address of a meter by {self.line} needs a host or number")
+        if self.line != "modem" and self.port is None:
+            raise LocalProtocolError(
+                f"{self.scheme} has no default port: write {self.scheme}://{self.host}:PORT"
+            )
+        if self.line == "modem" and "via" not in self.parameters:
+            raise LocalProtocolError("a modem address needs ?via=serial:///dev/ttyS0 or ?via=tcp://HOST:PORT")
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host and self.line != "modem" else self.host
+        port = f":{self.port}" if self.port is not None else ""
+        scheme = self.scheme if self.line in ("tcp", "udp") else f"{self.scheme}+{self.line}"
+        shown = [
+            f"{name}=***" if name in SECRET_PARAMETERS else f"{name}={value}"
+            for name, value in self.parameters.items()
+        ]
+        return f"{scheme}://{host}{port}{self.path}" + (f"?{'&'.join(shown)}" if shown else "")
+
+    def number(self, name: str, default: float) -> float:
+        """A parameter that is a number."""
+        text = self.parameters.get(name)
+        if text is None:
+            return default
+        try:
+            return float(text)
+        except ValueError as error:
+            raise LocalProtocolError(f"parameter {name} must be a number, not {text!r}") from error
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """A parameter that is one of a few words."""
+        text = self.parameters.get(name, default)
+        if text not in choices:
+            raise LocalProtocolError(f"parameter {name} must be one of {', '.join(choices)}, not {text!r}")
+        return text
+
+    def refuse_unknown(self, known: Mapping[str, str]) -> None:
+        """Raise `LocalProtocolError` for a parameter that neither the line nor the driver has."""
+        for name in self.parameters:
+            if name not in known and name not in LINE_PARAMETERS:
+                names = ", ".join(sorted({*known, *LINE_PARAMETERS}))
+                raise LocalProtocolError(f"{self.scheme} has no parameter {name!r}; there are {names}")
+
+
+@dataclass(frozen=True, slots=True)
+class _SerialSettings:
+    port: str
+    baud: int
+    bits: int
+    parity: Parity
+
+
+def _serial_settings(url: URL, baud: int, bits: int, parity: Parity) -> _SerialSettings:
+    port = url.path if url.line == "serial" else f"rfc2217://{url.host}:{url.port}"
+    chosen = url.choice("parity", parity, ("N", "E", "O"))
+    rate, size = int(url.number("baud", baud)), int(url.number("bits", bits))
+    parities: dict[str, Parity] = {"N": "N", "E": "E", "O": "O"}
+    return _SerialSettings(port, rate, size, parities[chosen])
+
+
+def _via(url: URL) -> URL:
+    """The address of the line that a modem is on."""
+    via = url.parameters["via"]
+    if via.startswith("/"):
+        via = f"serial://{via}"
+    if via.startswith("serial://"):
+        via = f"modem+{via}"
+    elif via.startswith("tcp://"):
+        via = f"modem{via.removeprefix('tcp')}"
+    else:
+        raise LocalProtocolError(f"via must be serial:///dev/… or tcp://HOST:PORT, not {via!r}")
+    return URL.parse(via)
+
+
+def _dial(url: URL) -> Procedure[str]:
+    commands = url.parameters.get("init")
+    return modem.dial(url.host, commands.split(";") if commands else modem.INITIALISATION)
+
+
+class _Modem:
+    """A line that hangs up when it is closed."""
+
+    def __init__(self, line: Transport) -> None:
+        self.send, self.receive, self.set_line = line.send, line.receive, line.set_line
+        self._line = line
+
+    def close(self) -> None:
+        try:
+            run_blocking(modem.hang_up(), self._line)
+        finally:
+            self._line.close()
+
+
+class _AsyncModem:
+    """A line that hangs up when it is closed."""
+
+    def __init__(self, line: AsyncTransport) -> None:
+        self.send, self.receive, self.set_line = line.send, line.receive, line.set_line
+        self._line = line
+
+    async def close(self) -> None:
+        try:
+            await run(modem.hang_up(), self._line)
+        finally:
+            await self._line.close()
+
+
+def open_blocking(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N") -> Transport:
+    """Open the line that `url` means; the serial settings are the protocol's, unless the URL has its own.
+
+    Raises:
+        TransportError: the line cannot be opened.
+        LocalProtocolError: a parameter of the line makes no sense.
+    """
+    timeout_s = url.number("timeout", 10.0)
+    match url.line:
+        case "serial" | "rfc2217":
+            settings = _serial_settings(url, baud, bits, parity)
+            return serial.connect(settings.port, settings.baud, settings.bits, settings.parity)
+        case "modem":
+            line = open_blocking(_via(url), 9600)
+            try:
+                run_blocking(_dial(url), line)
+            except BaseException:
+                line.close()
+                raise
+            return _Modem(line)
+        case "udp":
+            return udp.connect(url.host, url.port or 0)
+        case _:
+            return tcp.connect(url.host, url.port or 0, timeout_s)
+
+
+async def open_async(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N") -> AsyncTransport:
+    """The asyncio twin of `open_blocking`."""
+    timeout_s = url.number("timeout", 10.0)
+    match url.line:
+        case "serial" | "rfc2217":
+            settings = _serial_settings(url, baud, bits, parity)
+            return await serial.connect_async(settings.port, settings.baud, settings.bits, settings.parity)
+        case "modem":
+            line = await open_async(_via(url), 9600)
+            try:
+                await run(_dial(url), line)
+            except BaseException:
+                await line.close()
+                raise
+            return _AsyncModem(line)
+        case "udp":
+            return await udp.connect_async(url.host, url.port or 0)
+        case _:
+            return await tcp.connect_async(url.host, url.port or 0, timeout_s)
