@@ -147,6 +147,8 @@ class MeterIdentity:
     medium: str | None = None
     version: int | None = None
     system_title: str | None = None
+    identification: str | None = None
+    """What the meter calls itself, where the protocol has such a text."""
 
 
 @dataclass(frozen=True, slots=True)

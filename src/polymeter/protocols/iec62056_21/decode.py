@@ -224,9 +224,9 @@ class _Message:
         event = decode_line(self.text[at:end], self.tree, at)
         self.frame = event
         match event:
-            case Identification(manufacturer):
+            case Identification(manufacturer, _, identification):
                 self.name, self.why = "identification", "an identification line"
-                self.meter = MeterIdentity(manufacturer=manufacturer)
+                self.meter = MeterIdentity(manufacturer=manufacturer, identification=identification)
             case Request():
                 self.name, self.why = "request", "a request line"
         return end

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from polymeter.protocols.iec62056_21.connection import Connection
 from polymeter.protocols.iec62056_21.frames import (
@@ -49,6 +50,10 @@ class Meter:
     _unlocked: bool = field(default=False, repr=False)
     _last: tuple[Event, ...] = field(default=(), repr=False)
 
+    def session(self) -> Meter:
+        """The same meter in a conversation of its own: nobody is logged in yet."""
+        return replace(self, _unlocked=False, _last=())
+
     def answer(self, event: Event) -> Sequence[Event]:
         """What the meter says to `event`; nothing to what is not for it."""
         if event == Repeat():
@@ -87,7 +92,14 @@ class Meter:
         return encode_data(((data_set,),), end=False).removesuffix("\r\n")
 
 
-def serve(meter: Meter, inactivity_s: float = 60.0, reaction_s: float = 0.0) -> Procedure[None]:
+class Answering(Protocol):
+    """What `serve` needs of a meter, or of a line of several."""
+
+    def answer(self, event: Event) -> Sequence[Event]:
+        """What is said to `event`."""
+
+
+def serve(meter: Answering, inactivity_s: float = 60.0, reaction_s: float = 0.0) -> Procedure[None]:
     """Answer whoever is on the line until it closes; after `inactivity_s` the session is forgotten."""
     connection = Connection("meter")
     yield SetLine(300, 7, "E")
@@ -103,7 +115,7 @@ def serve(meter: Meter, inactivity_s: float = 60.0, reaction_s: float = 0.0) -> 
         yield from _take(meter, connection, data, reaction_s)
 
 
-def _take(meter: Meter, connection: Connection, data: bytes, reaction_s: float) -> Procedure[None]:
+def _take(meter: Answering, connection: Connection, data: bytes, reaction_s: float) -> Procedure[None]:
     """Answer everything that `data` completes."""
     try:
         connection.receive_data(data)

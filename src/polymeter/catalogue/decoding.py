@@ -1,0 +1,212 @@
+"""The one way from bytes to named readings: command line, API and collection all come here.
+
+It chooses the protocol, lets it decode, finds the meter's type and names the records. Hand-overs
+from one protocol to another, which protocols may not make themselves, are made here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
+from polymeter.catalogue.registry import PROTOCOLS, protocol_named
+from polymeter.catalogue.types import MeterType, find_type
+from polymeter.protocols.wire import (
+    Decoded,
+    DecodeOptions,
+    LocalProtocolError,
+    MeterIdentity,
+    Node,
+    Problem,
+    Tree,
+)
+
+__all__ = ["INPUT_MAX", "Frame", "decode_frames", "input_bytes", "key_bytes", "tree_text"]
+
+INPUT_MAX: Final = 64 << 20
+_HEX_NOISE: Final = re.compile(r"0x|[\s:,;_-]", re.IGNORECASE)
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame: the protocol's view, the type that was recognised, the named readings."""
+
+    decoded: Decoded
+    meter_type: MeterType | None
+    readings: tuple[TelegramReading, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The frame as `polymeter decode --json` prints it."""
+        decoded = self.decoded
+        return {
+            "protocol": decoded.protocol,
+            "valid": decoded.valid,
+            "encrypted": decoded.encrypted,
+            "why": decoded.why,
+            "meter": _meter_dict(decoded.meter, self.meter_type),
+            "readings": [reading.as_dict() for reading in self.readings],
+            "errors": [
+                {"layer": problem.layer, "offset": problem.offset, "message": problem.message}
+                for problem in decoded.errors
+            ],
+            "layers": [
+                {"name": layer.name, "length": layer.length, "start": layer.start} for layer in decoded.layers
+            ],
+            "tree": _tree_dict(decoded.tree) if decoded.tree is not None else None,
+        }
+
+
+def _meter_dict(meter: MeterIdentity, meter_type: MeterType | None) -> dict[str, Any]:
+    fields = {
+        "id": meter.id,
+        "manufacturer": meter.manufacturer,
+        "medium": meter.medium,
+        "version": meter.version,
+        "system_title": meter.system_title,
+        "identification": meter.identification,
+        "type": meter_type.name if meter_type is not None else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _tree_dict(root: Node) -> dict[str, Any]:
+    """The tree as nested dictionaries, without recursion: trees may be deep."""
+
+    def shallow(node: Node) -> dict[str, Any]:
+        return {
+            "name": node.name,
+            "layer": node.layer,
+            "offset": node.offset,
+            "length": node.length,
+            "raw": node.raw.hex(),
+            "value": value_text(node.value),
+            "meaning": node.meaning,
+            "children": [],
+        }
+
+    top = shallow(root)
+    stack = [(root, top)]
+    while stack:
+        node, shown = stack.pop()
+        for child in node.children:
+            below = shallow(child)
+            shown["children"].append(below)
+            stack.append((child, below))
+    return top
+
+
+def tree_text(root: Node) -> str:
+    """The tree as indented lines for people: offset, bytes, name, value, meaning."""
+    lines: list[str] = []
+    stack = [(root, 0)]
+    while stack:
+        node, depth = stack.pop()
+        raw = node.raw[:16].hex(" ") + (" …" if len(node.raw) > 16 else "")
+        place = f"{node.layer}:{node.offset:04x}"
+        value = value_text(node.value)
+        parts = (
+            [node.name]
+            + ([value] if value is not None else [])
+            + ([f"({node.meaning})"] if node.meaning else [])
+        )
+        hex_shown = raw if not node.children else f"{node.length} bytes"
+        lines.append(f"{place}  {'  ' * depth}{'  '.join(parts)}  [{hex_shown}]")
+        stack.extend((child, depth + 1) for child in reversed(node.children))
+    return "\n".join(lines)
+
+
+def input_bytes(given: bytes | str) -> bytes:
+    """The frame that was meant: hex digits are read as such, anything else is taken as it is.
+
+    Raises:
+        LocalProtocolError: nothing was given, or more than `INPUT_MAX`.
+    """
+    if isinstance(given, str):
+        given = given.encode("utf-8") if not given.isascii() else given.encode("ascii")
+    if not given.strip():
+        raise LocalProtocolError("the input is empty")
+    if len(given) > INPUT_MAX:
+        raise LocalProtocolError(f"the input has {len(given)} bytes, the limit is {INPUT_MAX}")
+    if given.isascii():
+        digits = _HEX_NOISE.sub("", given.decode("ascii"))
+        if _HEX.fullmatch(digits):
+            return bytes.fromhex(digits)
+    return given
+
+
+def key_bytes(text: str, what: str = "key") -> bytes:
+    """A key given in hex.
+
+    Raises:
+        LocalProtocolError: it is not hex; the message does not repeat it.
+    """
+    try:
+        return bytes.fromhex(text.strip())
+    except ValueError as error:
+        raise LocalProtocolError(f"a {what} is given in hex digits, two a byte") from error
+
+
+def _facts(decoded: Decoded) -> Mapping[str, str | None]:
+    meter = decoded.meter
+    return {
+        "manufacturer": meter.manufacturer,
+        "identification": meter.identification,
+        "medium": meter.medium,
+        "version": str(meter.version) if meter.version is not None else None,
+        "id": meter.id,
+        "system_title": meter.system_title,
+    }
+
+
+def decode_frames(
+    given: bytes | str,
+    protocol: str = "auto",
+    *,
+    keys: Sequence[bytes | str] = (),
+    auth_key: bytes | str | None = None,
+    lenient: bool = False,
+    explain: bool = True,
+) -> list[Frame]:
+    """Decode every frame of an input. What is wrong with a frame is told in its result.
+
+    Raises:
+        LocalProtocolError: the call is wrong: an unknown protocol, a key that is no hex, no input.
+    """
+    data = input_bytes(given)
+    options = DecodeOptions(
+        tuple(key if isinstance(key, bytes) else key_bytes(key) for key in keys),
+        key_bytes(auth_key, "authentication key") if isinstance(auth_key, str) else auth_key,
+        lenient,
+    )
+    if protocol != "auto":
+        return [
+            _named(decoded) for decoded in protocol_named(protocol).decode(data, options, explain=explain)
+        ]
+    for candidate in PROTOCOLS.values():
+        if candidate.detect(data):
+            return [_named(decoded) for decoded in candidate.decode(data, options, explain=explain)]
+    return [_named(_unknown(data))]
+
+
+def _named(decoded: Decoded) -> Frame:
+    meter_type = find_type(decoded.protocol, _facts(decoded))
+    return Frame(
+        decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in decoded.records)
+    )
+
+
+def _unknown(data: bytes) -> Decoded:
+    tree = Tree(data, "unknown")
+    names = ", ".join(PROTOCOLS)
+    return Decoded(
+        "unknown",
+        valid=False,
+        why="no protocol recognises these bytes",
+        errors=(Problem(f"no protocol recognises these bytes; tried {names}", 0),),
+        layers=tree.layers,
+        tree=tree.finish(),
+    )

@@ -1,0 +1,127 @@
+"""From a protocol's Record to a reading with a name: what `decode` prints and drivers give.
+
+A `TelegramReading` is a reading as the telegram has it, before the platform settles whose meter,
+which zone and which unit it is; `polymeter.ingest` does that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from polymeter.catalogue.names import quantity_of
+from polymeter.catalogue.types import MeterType
+from polymeter.protocols.wire import Record, Value
+
+__all__ = ["TelegramReading", "series_name", "telegram_reading", "value_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramReading:
+    """One value of a telegram under the name of its series. `None` means absent."""
+
+    series: str
+    value: Value
+    unit: str | None = None
+    timestamp: datetime | None = None
+    obis: str | None = None
+    quantity: str = "unknown"
+    function: str = "instantaneous"
+    storage: int = 0
+    tariff: int = 0
+    subunit: int = 0
+    layer: int = 0
+    offset: int = 0
+    raw: bytes = b""
+    error: str | None = None
+    """Why there is no value, in the meter's words, where it was asked and refused."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The reading as `decode --json` prints it."""
+        fields: dict[str, Any] = {
+            "series": self.series,
+            "obis": self.obis,
+            "quantity": self.quantity,
+            "value": value_text(self.value),
+            "unit": self.unit,
+            "timestamp": self.timestamp.isoformat() if self.timestamp is not None else None,
+            "function": self.function,
+            "storage": self.storage,
+            "tariff": self.tariff,
+            "subunit": self.subunit,
+            "layer": self.layer,
+            "offset": self.offset,
+            "raw": self.raw.hex(),
+        }
+        if self.error is not None:
+            fields["error"] = self.error
+        return fields
+
+
+def value_text(value: Value) -> str | None:
+    """A value as JSON has it: exact decimals, ISO times, hex for bytes that are no text."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return str(int(value))
+        case Decimal():
+            return format(value, "f") if value.is_finite() else str(value)
+        case bytes():
+            return value.decode("ascii") if _printable(value) else value.hex()
+        case datetime() | date() | time():
+            return value.isoformat()
+        case _:
+            return str(value)
+
+
+def _printable(data: bytes) -> bool:
+    return bool(data) and all(32 <= byte < 127 for byte in data)
+
+
+def series_name(record: Record, quantity: str) -> str:
+    """The name of a record's series: its OBIS code, else the quantity with what tells it apart."""
+    if record.obis is not None:
+        return record.obis
+    name = record.name if quantity == "unknown" and record.name else quantity
+    if record.tariff:
+        name += f".t{record.tariff}"
+    if record.storage:
+        name += f".s{record.storage}"
+    if record.function in ("maximum", "minimum", "error"):
+        name += f".{record.function[:3]}"
+    if record.subunit:
+        name += f".u{record.subunit}"
+    return name
+
+
+def telegram_reading(record: Record, meter_type: MeterType | None = None) -> TelegramReading:
+    """Name a record, by its meter type's own words where there is one."""
+    quantity = record.quantity
+    if quantity == "unknown" and record.obis is not None:
+        quantity = quantity_of(record.obis)
+    series, value, unit = series_name(record, quantity), record.value, record.unit
+    known = meter_type.series.get(record.name) if meter_type is not None else None
+    if known is not None:
+        series = known.name or series
+        quantity = known.quantity or quantity
+        unit = unit or known.unit
+        if known.scale and isinstance(value, int | Decimal):
+            value = Decimal(value).scaleb(known.scale)
+    return TelegramReading(
+        series,
+        value,
+        unit,
+        record.time,
+        record.obis,
+        quantity,
+        record.function,
+        record.storage,
+        record.tariff,
+        record.subunit,
+        record.layer,
+        record.offset,
+        record.raw,
+    )

@@ -1,0 +1,65 @@
+"""The protocols that can be decoded: one line announces each.
+
+A protocol's package is imported when it is first used. It offers `decode` and `detect`, as
+`polymeter.protocols.iec62056_21` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Final, cast
+from typing import Protocol as TypingProtocol
+
+from polymeter.protocols.wire import Decoded, DecodeOptions, LocalProtocolError
+
+__all__ = ["PROTOCOLS", "Protocol", "protocol_named"]
+
+
+class _Decode(TypingProtocol):
+    def __call__(
+        self, data: bytes, options: DecodeOptions = ..., *, explain: bool = True
+    ) -> list[Decoded]: ...
+
+
+class _Detect(TypingProtocol):
+    def __call__(self, data: bytes) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A protocol's name, package, and what it is for."""
+
+    name: str
+    package: str
+    description: str
+
+    @property
+    def decode(self) -> _Decode:
+        """The package's `decode`."""
+        return cast(_Decode, import_module(self.package).decode)
+
+    @property
+    def detect(self) -> _Detect:
+        """The package's `detect`: why bytes look like this protocol, or `None`."""
+        return cast(_Detect, import_module(self.package).detect)
+
+
+PROTOCOLS: Final = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("iec62056-21", "polymeter.protocols.iec62056_21", "optical heads and current loops, ASCII"),
+    )
+}
+"""In the order in which detection asks them: those with strong checks first."""
+
+
+def protocol_named(name: str) -> Protocol:
+    """The protocol of that name.
+
+    Raises:
+        LocalProtocolError: there is none; the message lists those there are.
+    """
+    if name not in PROTOCOLS:
+        raise LocalProtocolError(f"there is no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]

@@ -1,0 +1,134 @@
+"""Meter types: what one make and model does in its own way, as a TOML file with its proof inside.
+
+    protocol = "iec62056-21"
+    manufacturer = "Iskraemeco"
+    description = "Three-phase electricity meter"
+
+    [match]                      # how a telegram of this type is recognised; all must fit
+    manufacturer = "ISK"
+    identification = "MT174*"
+
+    [driver]                     # parameters of the driver, as in an address
+    argument = "1"
+
+    [series."P.01"]              # by the record's own name, where the telegram says too little
+    name = "load"
+    unit = "kW"
+    scale = -3
+
+    [[telegram]]                 # at least one: every type is tested with its own telegrams
+    input = "2f…"
+    readings = [{ series = "1-0:1.8.0*255", value = "123.456", unit = "kWh" }]
+
+A type is announced by lying in `data/types/`, or in a folder named by `POLYMETER_CATALOGUE_PATH`;
+its name is its file's.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from polymeter.protocols.wire import LocalProtocolError
+
+__all__ = ["PATH_VARIABLE", "KnownSeries", "MeterType", "find_type", "meter_types", "parse_type"]
+
+PATH_VARIABLE: Final = "POLYMETER_CATALOGUE_PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """What a type knows about a record beyond what its telegrams say."""
+
+    name: str | None = None
+    quantity: str | None = None
+    unit: str | None = None
+    scale: int = 0
+    """Power of ten to multiply by."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterType:
+    """One make and model."""
+
+    name: str
+    protocol: str
+    manufacturer: str
+    description: str = ""
+    match: Mapping[str, str] = field(default_factory=dict)
+    driver: Mapping[str, str] = field(default_factory=dict)
+    series: Mapping[str, KnownSeries] = field(default_factory=dict)
+    telegrams: tuple[Mapping[str, Any], ...] = ()
+
+    def fits(self, protocol: str, facts: Mapping[str, str | None]) -> bool:
+        """Whether a telegram with these facts comes from a meter of this type."""
+        return (
+            protocol == self.protocol
+            and bool(self.match)
+            and all(fnmatchcase(facts.get(name) or "", pattern) for name, pattern in self.match.items())
+        )
+
+
+_KEYS: Final = {"protocol", "manufacturer", "description", "match", "driver", "series", "telegram"}
+
+
+def parse_type(name: str, text: str) -> MeterType:
+    """A meter type from its TOML text.
+
+    Raises:
+        LocalProtocolError: the text is no TOML, lacks a key or has one that is unknown.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LocalProtocolError(f"meter type {name}: {error}") from error
+    if unknown := sorted(set(table) - _KEYS):
+        raise LocalProtocolError(f"meter type {name}: unknown key {unknown[0]!r}")
+    for key in ("protocol", "manufacturer"):
+        if not isinstance(table.get(key), str):
+            raise LocalProtocolError(f"meter type {name}: {key} is missing")
+    try:
+        series = {record: KnownSeries(**known) for record, known in table.get("series", {}).items()}
+    except TypeError as error:
+        raise LocalProtocolError(f"meter type {name}: series: {error}") from error
+    return MeterType(
+        name,
+        table["protocol"],
+        table["manufacturer"],
+        table.get("description", ""),
+        table.get("match", {}),
+        {key: str(value) for key, value in table.get("driver", {}).items()},
+        series,
+        tuple(table.get("telegram", ())),
+    )
+
+
+def _texts() -> Iterator[tuple[str, str]]:
+    shipped = files("polymeter.catalogue") / "data" / "types"
+    for entry in sorted(shipped.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            yield entry.name.removesuffix(".toml"), entry.read_text("utf-8")
+    for folder in filter(None, os.environ.get(PATH_VARIABLE, "").split(os.pathsep)):
+        if not Path(folder).is_dir():
+            raise LocalProtocolError(f"{PATH_VARIABLE} names {folder}, which is no folder")
+        for path in sorted(Path(folder).glob("*.toml")):
+            yield path.stem, path.read_text("utf-8")
+
+
+@cache
+def meter_types() -> Mapping[str, MeterType]:
+    """All meter types by name; one of your own replaces a shipped one of the same name."""
+    return {name: parse_type(name, text) for name, text in _texts()}
+
+
+def find_type(protocol: str, facts: Mapping[str, str | None]) -> MeterType | None:
+    """The type that fits with the most rules, `None` if none does."""
+    fitting = [known for known in meter_types().values() if known.fits(protocol, facts)]
+    return max(fitting, key=lambda known: len(known.match), default=None)

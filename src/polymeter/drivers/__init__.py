@@ -1,0 +1,21 @@
+"""Open meters and the calls their families understand.
+
+`connect` opens a meter from its address for blocking code, `connect_async` for asyncio; both run
+the same driver, whose calls are procedures. `registry` names the drivers, one line each.
+"""
+
+from polymeter.drivers.driver import Call, Driver, Row
+from polymeter.drivers.faces import AsyncMeter, Meter, connect, connect_async
+from polymeter.drivers.registry import driver_named, drivers
+
+__all__ = [
+    "AsyncMeter",
+    "Call",
+    "Driver",
+    "Meter",
+    "Row",
+    "connect",
+    "connect_async",
+    "driver_named",
+    "drivers",
+]

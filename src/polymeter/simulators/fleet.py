@@ -1,0 +1,101 @@
+"""A fleet: many simulated meters of one protocol behind one listening port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from polymeter.protocols.procedure import Procedure
+from polymeter.protocols.wire import LocalProtocolError, TransportError
+from polymeter.simulators.registry import simulator_named
+from polymeter.transports.inbox import AsyncStream
+from polymeter.transports.runners import run
+from polymeter.transports.tcp import TCPServer
+from polymeter.transports.wrappers import Faults, disturb
+
+__all__ = ["Fleet", "FleetFactory", "Settings", "simulate"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a fleet is made from. The same settings give the same meters."""
+
+    count: int = 1
+    seed: int = 1
+    now: Callable[[], datetime] = _now
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """The simulator's own settings, from the file given with ``--config``."""
+
+    def only(self, *known: str) -> Mapping[str, Any]:
+        """The configuration, if it has no other keys than `known` and ``faults``."""
+        for name in self.config:
+            if name not in (*known, "faults"):
+                raise LocalProtocolError(
+                    f"the simulator has no setting {name!r}; there are {', '.join(known)}"
+                )
+        return self.config
+
+
+class Fleet(Protocol):
+    """The meters, as the listener sees them."""
+
+    def serve(self) -> Procedure[None]:
+        """The meters' end of one connection."""
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """An address for each meter, as `polymeter read` takes it."""
+
+
+FleetFactory = Callable[[Settings], Fleet]
+
+
+@asynccontextmanager
+async def simulate(
+    protocol: str, settings: Settings = Settings(), host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[list[str]]:
+    """Run a fleet while the block runs; gives an address for each meter.
+
+    Raises:
+        LocalProtocolError: no such simulator, or a setting it does not have.
+        TransportError: the port cannot be opened.
+    """
+    if settings.count < 1:
+        raise LocalProtocolError("a fleet has at least one meter")
+    fleet = simulator_named(protocol)(settings)
+    faults = _faults(settings.config.get("faults"))
+    connections = 0
+
+    async def handle(stream: AsyncStream) -> None:
+        nonlocal connections
+        connections += 1
+        procedure = fleet.serve()
+        if faults is not None:
+            procedure = disturb(procedure, Faults(**{**faults, "seed": settings.seed + connections}))
+        try:
+            await run(procedure, stream)
+        except TransportError:
+            return  # the reader hung up, which is how most conversations end
+
+    server = TCPServer(handle)
+    bound = await server.listen(host, port)
+    try:
+        yield fleet.addresses(host, bound)
+    finally:
+        await server.close()
+
+
+def _faults(table: Any) -> dict[str, Any] | None:
+    if table is None:
+        return None
+    try:
+        Faults(**{"seed": 0, **table})
+    except TypeError as error:
+        raise LocalProtocolError(f"faults: {error}") from error
+    return dict(table)
