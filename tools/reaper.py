@@ -55,9 +55,12 @@ def main(lines: Iterable[str]) -> None:
 
 
 def _signal(pid: int, number: int) -> None:
-    """Signal the group: each watched process was started as the leader of one."""
+    """Signal the group where the process leads one, as services do; pytest shares that of the terminal."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, number)
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,10 @@ class Supervisor:
         """What went wrong at start-up, whether or not a test asked for the service."""
         return [run.failure for run in self._runs.values() if run.failure]
 
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Have a process of the caller ended as well, should this one be killed."""
+        self._tell(f"watch {process.pid} {int(signal.SIGINT)}")
+
     def close(self) -> None:
         """End every process that was started, and remove the folder."""
         self._server.close()

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tools.supervisor import Supervisor
 
 __all__ = ["main", "stages"]
 
+Watch = Callable[[subprocess.Popen[bytes]], None]
+
 NOTHING_COLLECTED = 5
 INTERRUPTED = 2
 LEFT_OUT = "PostgreSQL, RabbitMQ, Mosquitto, Chromium"
@@ -28,6 +30,8 @@ LEFT_OUT = "PostgreSQL, RabbitMQ, Mosquitto, Chromium"
 
 def main(argv: Sequence[str]) -> int:
     """Run the tests; the result is pytest's exit status, 1 where a service failed."""
+    # Also where a shell started us in the background, which ignores SIGINT there, for pytest too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     arguments = [word for word in argv if word != "--no-services"]
@@ -43,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
             return 2
     with Supervisor(services.SERVICES) as supervisor:
         chromium = {"POLYMETER_TEST_CHROMIUM": services.chromium() or ""}
-        code = _run(stages(arguments), supervisor.environment() | chromium)
+        code = _run(stages(arguments), supervisor.environment() | chromium, supervisor.watch)
         failures = supervisor.failures()
     for failure in failures:
         say(failure)
@@ -64,13 +68,13 @@ def stages(arguments: Sequence[str], *, services_too: bool = True) -> list[list[
     return [["-m", "serial and not services"], parallel]
 
 
-def _run(commands: Sequence[Sequence[str]], addresses: dict[str, str]) -> int:
+def _run(commands: Sequence[Sequence[str]], addresses: dict[str, str], watch: Watch | None = None) -> int:
     """Run the stages; no test collected is a failure only where no stage found any."""
     env = os.environ | addresses
     codes: list[int] = []
     for command in commands:
         started = time.monotonic()
-        codes.append(_pytest(command, env))
+        codes.append(_pytest(command, env, watch))
         if codes[-1] == INTERRUPTED:
             return INTERRUPTED
         if len(codes) < len(commands):
@@ -79,9 +83,11 @@ def _run(commands: Sequence[Sequence[str]], addresses: dict[str, str]) -> int:
     return max(found, default=NOTHING_COLLECTED)
 
 
-def _pytest(arguments: Sequence[str], env: dict[str, str]) -> int:
+def _pytest(arguments: Sequence[str], env: dict[str, str], watch: Watch | None) -> int:
     command = [sys.executable, "-m", "pytest", *_without_missing_plugin(), *arguments]
     process = subprocess.Popen(command, cwd=ROOT, env=env)
+    if watch:
+        watch(process)
     with _ended(process):
         return process.wait()
 
