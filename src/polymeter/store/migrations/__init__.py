@@ -1,0 +1,1 @@
+"""Schema migrations, applied by `polymeter db upgrade`."""
