@@ -1,4 +1,4 @@
-"""What readings are about: frozen values with no IO, no clock of their own and nothing but the standard library."""
+"""What readings are about: frozen values, no IO, the standard library only."""
 
 from polymeter.domain.clock import Clock, SimulatedClock, SystemClock
 from polymeter.domain.instants import (

@@ -1,4 +1,4 @@
-"""Time is an argument: the system's clock in service, a simulated one in tests and in the demo's fast mode."""
+"""Time is an argument: the system's clock in service, a simulated one in tests and demos."""
 
 from __future__ import annotations
 

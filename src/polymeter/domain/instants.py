@@ -85,7 +85,7 @@ def localize(
     if early == late:
         return early, Quality.GOOD
     if early > late:
-        # The spring gap: with the offset before the change (fold 0) 02:30 is an hour after 01:30, as on the wall.
+        # The spring gap: with the offset before the change (fold 0) 02:30 is an hour after 01:30.
         return early, Quality.TIME_SHIFTED
     if dst is not None:
         return (early if bool(first.dst()) is dst else late), Quality.GOOD

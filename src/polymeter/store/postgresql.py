@@ -68,8 +68,8 @@ class _Engine:
             tx.connection.exec_driver_sql(f"SET LOCAL enable_{method} = off")
         found = tx.connection.exec_driver_sql(
             "SELECT r.channel, extract(epoch FROM r.instant)::bigint, r.mantissa, r.exponent, r.text,"
-            " r.quality, r.source, extract(epoch FROM r.received)::bigint, r.frame FROM incoming AS i JOIN reading AS r"
-            " ON r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
+            " r.quality, r.source, extract(epoch FROM r.received)::bigint, r.frame"
+            " FROM incoming AS i JOIN reading AS r ON r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
         ).all()
         for method in ("hashjoin", "mergejoin", "seqscan"):
             tx.connection.exec_driver_sql(f"SET LOCAL enable_{method} = on")
@@ -84,15 +84,16 @@ class _Engine:
         self.load(tx, rows)
         tx.connection.exec_driver_sql(
             "UPDATE reading AS r SET mantissa = i.mantissa, exponent = i.exponent, text = i.text,"
-            " quality = i.quality, source = i.source, received = to_timestamp(i.received), frame = i.frame FROM incoming AS i"
-            " WHERE r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
+            " quality = i.quality, source = i.source, received = to_timestamp(i.received), frame = i.frame"
+            " FROM incoming AS i WHERE r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
         )
 
     def keep_latest(self, tx: Tx, rows: Sequence[ReadingRow]) -> None:
         self.load(tx, rows)
         tx.connection.exec_driver_sql(
             f"INSERT INTO latest ({_COLUMNS}) SELECT {_VALUES} FROM incoming"
-            " ON CONFLICT (channel) DO UPDATE SET instant = excluded.instant, mantissa = excluded.mantissa, exponent = excluded.exponent,"
+            " ON CONFLICT (channel) DO UPDATE SET instant = excluded.instant, mantissa = excluded.mantissa,"
+            " exponent = excluded.exponent,"
             " text = excluded.text, quality = excluded.quality, source = excluded.source,"
             " received = excluded.received, frame = excluded.frame WHERE excluded.instant >= latest.instant"
         )

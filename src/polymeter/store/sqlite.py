@@ -82,7 +82,8 @@ class _Engine:
     def keep_latest(self, tx: Tx, rows: Sequence[ReadingRow]) -> None:
         _raw(tx).executemany(
             f"INSERT INTO latest ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (channel) DO UPDATE SET instant = excluded.instant, mantissa = excluded.mantissa, exponent = excluded.exponent,"
+            " ON CONFLICT (channel) DO UPDATE SET instant = excluded.instant, mantissa = excluded.mantissa,"
+            " exponent = excluded.exponent,"
             " text = excluded.text, quality = excluded.quality, source = excluded.source,"
             " received = excluded.received, frame = excluded.frame WHERE excluded.instant >= latest.instant",
             rows,

@@ -13,7 +13,7 @@ from polymeter.store import tables
 from polymeter.store.connector import Scope, Tx, chunks, within
 from polymeter.store.rows import Page
 
-__all__ = ["Staged", "add", "expire", "explain", "get", "page", "remove", "take"]
+__all__ = ["Staged", "add", "expire", "explain", "get", "lock", "page", "remove", "take"]
 
 _s = tables.staged.c
 _COLUMNS = (
@@ -100,12 +100,18 @@ def take(
     tx: Tx, organization: Scope, meters: Iterable[str] | None = None, *, after: int = 0, limit: int = 5000
 ) -> tuple[Staged, ...]:
     """What may be released: the organization's, and what came without one; in the order of delivery."""
-    mine = sa.true() if not isinstance(organization, UUID) else (_s.organization == organization)
-    where = [sa.or_(mine, _s.organization.is_(None)), _s.id > after]
+    where = [sa.or_(within(_s.organization, organization), _s.organization.is_(None)), _s.id > after]
     if meters is not None:
         where.append(_s.meter.in_(list(meters)))
-    query = sa.select(*_COLUMNS).where(*where).order_by(_s.id).limit(limit).with_for_update(skip_locked=True)
-    return tuple(Staged(*row) for row in tx.rows(query))
+    return tuple(
+        Staged(*row) for row in tx.rows(sa.select(*_COLUMNS).where(*where).order_by(_s.id).limit(limit))
+    )
+
+
+def lock(tx: Tx, ids: Iterable[int]) -> tuple[Staged, ...]:
+    """Those of these that nobody else is releasing, held until the transaction ends."""
+    query = sa.select(*_COLUMNS).where(_s.id.in_(list(ids))).order_by(_s.id)
+    return tuple(Staged(*row) for row in tx.rows(query.with_for_update(skip_locked=True)))
 
 
 def explain(tx: Tx, reasons: Iterable[tuple[int, str]]) -> None:
