@@ -102,6 +102,10 @@ class Settings:
         (), "Origins that browsers may call the HTTP interface from.", "CORS_WHITELIST"
     )
     body_limit_bytes: int = _setting(16 * 1024 * 1024, "Largest HTTP body that is read.")
+    receivers: tuple[str, ...] = _setting(
+        (), "Where to listen for pushed frames: `iec62056-21://HOST:PORT?organization=NAME`."
+    )
+    worker_concurrency: int = _setting(100, "Meters that one worker calls at once.")
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM) to serve HTTPS with.")
     tls_key: Path | None = _setting(None, "Private key (PEM) of that certificate.")
 
