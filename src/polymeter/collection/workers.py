@@ -64,7 +64,7 @@ _RUN_S: Final = 600.0
 _LEASE_S: Final = 15.0
 """How long a dead worker's runs and interfaces stay taken; a living one renews in time."""
 _RENEW_S: Final = 5.0
-_BUSY_S: Final = 0.2
+_BUSY_S: Final = 1.0
 _IDLE_S: Final = 0.5
 _ATTEMPTS_MAX: Final = 6
 _PAUSE_FIRST_S: Final = 10.0
@@ -147,6 +147,7 @@ class Worker:
         self._dice = dice or random.Random()
         self._owner = f"worker-{randomness.token_hex(8)}"
         self._running: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def run(self) -> None:
         """Perform runs as they become due, until cancelled; what is under way is then given up."""
@@ -201,28 +202,38 @@ class Worker:
             await self._store.write(task_runs.fail, run, f"internal error: {type(error).__name__}: {error}")
 
     async def _held(self, run: Run) -> None:
-        """Perform a run while its interface is ours alone, or put it back until that is free."""
+        """Perform a run while its interface is ours alone.
+
+        Runs of ours for one interface wait here for each other, so that a gateway with many
+        meters is never idle; where another worker has it the run is put back.
+        """
         job = await self._store.read(_load, run, self._key, self._zone)
-        lease = await self._store.write(leases.take, job.lease, f"{self._owner} {run.id}", _LEASE_S)
-        if lease is None:
-            busy_until = self._clock.now() + timedelta(seconds=_BUSY_S)
-            await self._store.write(task_runs.defer, run, busy_until)
-            return
+        turn = self._turns.setdefault(job.lease, asyncio.Lock())
         performing = asyncio.current_task()
         assert performing is not None
-        renewing = asyncio.create_task(self._renew(run, lease, performing))
+        renewing = asyncio.create_task(self._renew(run, job.lease, performing))
         try:
-            await self._perform(job)
+            async with turn:
+                lease = await self._store.write(leases.take, job.lease, self._owner, _LEASE_S)
+                if lease is None:
+                    busy_until = self._clock.now() + timedelta(seconds=_BUSY_S)
+                    await self._store.write(task_runs.defer, run, busy_until)
+                    return
+                try:
+                    await self._perform(job)
+                finally:
+                    await self._store.write(leases.release, lease)
         finally:
             renewing.cancel()
-            await self._store.write(leases.release, lease)
+            if not turn.locked():
+                self._turns.pop(job.lease, None)
 
-    async def _renew(self, run: Run, lease: leases.Lease, performing: asyncio.Task[Any]) -> None:
+    async def _renew(self, run: Run, interface: str, performing: asyncio.Task[Any]) -> None:
         """Keep run and interface ours while the conversation lasts; if they are lost, it must end."""
         while True:
             await asyncio.sleep(_RENEW_S)
             try:
-                kept = await self._store.write(_renew_both, run, lease)
+                kept = await self._store.write(_renew_both, run, interface, self._owner)
             except StoreUnavailable:
                 continue
             if not kept:
@@ -315,8 +326,12 @@ def _named(run: Run) -> dict[str, Any]:
     return {name: value for name, value in run.kwargs.items() if name != "objects"}
 
 
-def _renew_both(tx: Tx, run: Run, lease: leases.Lease) -> bool:
-    return task_runs.renew(tx, run, _LEASE_S) and leases.renew(tx, lease, _LEASE_S) is not None
+def _renew_both(tx: Tx, run: Run, interface: str, owner: str) -> bool:
+    """Hold the run, and the interface if it is ours already."""
+    lease = leases.get(tx, interface)
+    if lease is not None and lease.owner == owner:
+        leases.renew(tx, lease, _LEASE_S)
+    return task_runs.renew(tx, run, _LEASE_S)
 
 
 def _load(tx: Tx, run: Run, key: SecretKey, default_zone: str) -> _Job:
