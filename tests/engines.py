@@ -37,6 +37,7 @@ class Databases:
         self._postgres = postgres
         self._templates: dict[str, str] = {}
         self._made: list[str] = []
+        self._server = ""
 
     async def template(self, engine: str) -> str:
         if engine not in self._templates:
@@ -65,12 +66,12 @@ class Databases:
 
     def drop(self) -> None:
         if self._made:
-            with psycopg.connect(self._postgres(), autocommit=True) as connection:
+            with psycopg.connect(self._server, autocommit=True) as connection:
                 for name in self._made:
                     connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _create(self, name: str, template: str | None) -> str:
-        url = self._postgres()
+        url = self._server = self._postgres()
         with psycopg.connect(url, autocommit=True) as connection:
             more = f' TEMPLATE "{template}"' if template else ""
             connection.execute(f'CREATE DATABASE "{name}"{more}')
