@@ -69,7 +69,8 @@ class _Engine:
         found = tx.connection.exec_driver_sql(
             "SELECT r.channel, extract(epoch FROM r.instant)::bigint, r.mantissa, r.exponent, r.text,"
             " r.quality, r.source, extract(epoch FROM r.received)::bigint, r.frame"
-            " FROM incoming AS i JOIN reading AS r ON r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
+            " FROM incoming AS i JOIN reading AS r"
+            " ON r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
         ).all()
         for method in ("hashjoin", "mergejoin", "seqscan"):
             tx.connection.exec_driver_sql(f"SET LOCAL enable_{method} = on")
