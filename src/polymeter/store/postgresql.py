@@ -104,12 +104,11 @@ def _plan(tx: Tx, other: str) -> None:
     """Leave the planner only the nested loop over the key, or give it back the other ways.
 
     A temporary table has no statistics; left to itself the planner may read every partition for it. Forbidden
-    ways count as so costly that the plan would be compiled, which takes longer than running it: no JIT either.
+    ways count as so costly that the plan would be compiled, longer than it runs: no JIT either.
     """
     names = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit")
-    tx.connection.exec_driver_sql(
-        "SELECT " + ", ".join(f"set_config('{name}', '{other}', true)" for name in names)
-    )
+    settings = ", ".join(f"set_config('{name}', '{other}', true)" for name in names)
+    tx.connection.exec_driver_sql(f"SELECT {settings}")
 
 
 class PostgreSQL:
