@@ -65,7 +65,7 @@ def programming(options: Options, *addresses: str) -> Procedure[list[object]]:
     answers: list[object] = [operand]
     for address in addresses:
         answer = yield from read_value(connection, address, options=options)
-        answers.append(answer)  # noqa: PERF401 - no comprehension may yield
+        answers.append(answer)
     yield from break_session(connection)
     assert connection.state == "idle"
     return answers
