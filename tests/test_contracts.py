@@ -22,7 +22,9 @@ LAYERS, PROTOCOLS, DRIVERS = (
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package and the contracts, to be broken."""
     folder = tmp_path_factory.mktemp("contracts")
-    shutil.copytree(ROOT / "src" / "polymeter", folder / "polymeter", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "src" / "polymeter", folder / "polymeter", ignore=shutil.ignore_patterns("__pycache__")
+    )
     contracts = (ROOT / "pyproject.toml").read_text().partition("[tool.importlinter]")[2]
     (folder / "pyproject.toml").write_text("[tool.importlinter]" + contracts)
     return folder
@@ -32,7 +34,12 @@ def broken(copy: Path) -> set[str]:
     """The contracts that do not hold in the copy."""
     program = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run(
-        [str(program), "--no-cache"], cwd=copy, capture_output=True, text=True, check=False, env={"COLUMNS": "300"}
+        [str(program), "--no-cache"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"COLUMNS": "300"},
     )
     text = re.sub(r"\s+", " ", done.stdout)
     found = {name for name in (LAYERS, PROTOCOLS, DRIVERS) if re.search(rf"{name}[^.]*? BROKEN", text)}
