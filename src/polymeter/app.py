@@ -245,8 +245,9 @@ class Platform:
         )
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            while not (server.started or serving.done()):
-                await asyncio.sleep(0.01)
+            listening = asyncio.create_task(server.listening.wait())
+            await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
+            listening.cancel()
             host, port = listener.getsockname()[:2]
             scheme = "https" if self.settings.tls_cert else "http"
             self._ready("api", f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
@@ -260,6 +261,14 @@ class Platform:
 
 class _Server(uvicorn.Server):
     """Uvicorn without its signal handlers: the platform ends its roles itself."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -118,9 +118,8 @@ def _say(heard: dict[str, str], count: int, password: str, token: str, token_fil
     typer.echo(f"          (also in {token_file})")
     typer.echo("")
     typer.echo(f"{count} meters are polled every {INTERVAL_S} s, {_PUSHING} push by themselves.")
-    typer.echo(
-        f"After a minute meter SIM-0003 falls silent for {_BROKEN_FOR_S // 60} minutes: its page shows the gap."
-    )
+    minutes = _BROKEN_FOR_S // 60
+    typer.echo(f"After a minute meter SIM-0003 falls silent for {minutes} minutes: its page shows the gap.")
     typer.echo(f"HTTP interface: {address}/docs")
     typer.echo(f"  curl -H 'Authorization: Token {token}' {address}/v1/metering/meter-devices")
     typer.echo("Ctrl-C ends it.")

@@ -47,7 +47,7 @@ async def _all(settings: Settings) -> list[State]:
 
 async def _store(settings: Settings) -> AsyncIterator[State]:
     url = settings.database
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+    if _is_missing_file(url):
         yield "note", "store", "SQLite, not made yet: polymeter serve makes it"
         return
     try:
@@ -57,6 +57,10 @@ async def _store(settings: Settings) -> AsyncIterator[State]:
         yield "fail", "store", f"{error}: run polymeter db upgrade"
     except (StoreUnavailable, ValueError) as error:
         yield "fail", "store", str(error)
+
+
+def _is_missing_file(url: str) -> bool:
+    return url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists()
 
 
 async def _broker(settings: Settings) -> AsyncIterator[State]:
