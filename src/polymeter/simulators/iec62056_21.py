@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from polymeter.protocols.iec62056_21 import DataSet, Event, Identification, Meter, Request, serve
+from polymeter.protocols.iec62056_21 import BAUD_RATES, DataSet, Event, Identification, Meter, Request, serve
 from polymeter.protocols.procedure import Procedure
 from polymeter.protocols.wire import LocalProtocolError
 from polymeter.simulators.consumption import Consumption
@@ -66,26 +66,34 @@ def fleet(settings: Settings) -> Fleet:
     that break after some seconds and work again later.
     """
     config = settings.only("first", "password", "reaction", "baud", "silent")
-    first = int(config.get("first", 1))
+    first, baud, password = (
+        int(settings.number("first", 1)),
+        str(config.get("baud", "5")),
+        settings.text("password"),
+    )
+    if baud not in BAUD_RATES:
+        raise LocalProtocolError(f"baud must be one of {', '.join(BAUD_RATES)}, not {baud!r}")
     meters = [
         Meter(
-            Identification(_MANUFACTURER, str(config.get("baud", "5")), "SIM100"),
+            Identification(_MANUFACTURER, baud, "SIM100"),
             _registers(number, Consumption(settings.seed * 1_000_003 + number), settings.now),
             address=f"{number:08d}",
-            password=config.get("password"),
+            password=password,
             operand=f"{number:08d}",
         )
         for number in range(first, first + settings.count)
     ]
     silent = _silent(config.get("silent", ()), settings.now)
-    return _Line(meters, float(config.get("reaction", 0.0)), silent)
+    return _Line(meters, settings.number("reaction"), silent)
 
 
 def _silent(tables: Sequence[Mapping[str, Any]], now: Callable[[], datetime]) -> Callable[[str], bool]:
     """Which meters do not answer, as time goes on."""
     started = now()
     try:
-        spans = {f"{int(table['number']):08d}": (table["after"], table["for"]) for table in tables}
+        spans = {
+            f"{int(table['number']):08d}": (float(table["after"]), float(table["for"])) for table in tables
+        }
     except (KeyError, TypeError, ValueError) as error:
         raise LocalProtocolError(f"silent: number, after and for are needed: {error}") from error
 

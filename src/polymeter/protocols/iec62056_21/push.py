@@ -6,10 +6,15 @@ check character). The receiver keeps its bytes as they are; decoding them is som
 
 from __future__ import annotations
 
-from polymeter.protocols.iec62056_21.frames import ETX, STX, block_check
+import re
+from typing import Final
+
+from polymeter.protocols.iec62056_21.frames import LINE_MAX, STRIP_PARITY, block_check, block_end
 from polymeter.protocols.wire import NEED_DATA, Buffer, NeedData, RemoteProtocolError
 
 __all__ = ["PushedReadOuts"]
+
+_STX: Final = re.compile(rb"[\x02\x82]")
 
 
 class PushedReadOuts:
@@ -17,32 +22,47 @@ class PushedReadOuts:
 
     def __init__(self, limit: int = 1 << 18) -> None:
         self._buffer = Buffer(limit)
+        self._searched = 0
 
     def receive_data(self, data: bytes) -> None:
         """Take in what came.
 
         Raises:
-            RemoteProtocolError: more than the limit waits without the end of a block.
+            RemoteProtocolError: more than the limit waits without the end of a block. What waited
+                is dropped.
         """
-        self._buffer.append(data)
+        try:
+            self._buffer.append(data)
+        except RemoteProtocolError:
+            self._buffer.clear()
+            self._searched = 0
+            raise
 
     def next_frame(self) -> bytes | NeedData:
-        """The next whole read-out as it came, or `NEED_DATA`.
+        """The next whole read-out as it came, or `NEED_DATA`; what is before it is dropped.
 
         Raises:
-            RemoteProtocolError: its block check character does not fit; it has been dropped, and
-                the sender may be asked to repeat it.
+            RemoteProtocolError: its block check character does not fit, or it breaks off; it has
+                been dropped, and the sender may be asked to repeat it.
         """
-        start = self._buffer.find(bytes((STX,)))
-        end = self._buffer.find(bytes((ETX,)), start + 1) if start >= 0 else -1
-        if end < 0 or len(self._buffer) < end + 2:
+        data = self._buffer.data
+        found = _STX.search(data)
+        if found is None:
+            # Only an identification line may still be needed of what has no block yet.
+            self._buffer.take(max(0, len(data) - LINE_MAX))
             return NEED_DATA
+        start = found.start()
+        end = block_end(data, start, self._searched)
+        if end is None:
+            self._searched = len(data) - 1
+            return NEED_DATA
+        self._searched = 0
+        line = max(data.rfind(b"/", max(0, start - LINE_MAX), start), data.rfind(b"\xaf", 0, start))
+        self._buffer.take(line if line >= 0 else start)
         offset = self._buffer.dropped
-        frame = self._buffer.take(end + 2)
-        expected = block_check(frame[start + 1 : -1])
-        if expected != frame[-1] & 0x7F:
-            raise RemoteProtocolError(
-                f"block check character is {frame[-1]:02X}, {expected:02X} is expected", offset + end + 1
-            )
-        identification = max(frame.rfind(b"/", 0, start), 0)
-        return frame[identification:] if identification else frame[start:] if frame[:1] != b"/" else frame
+        size = end - (line if line >= 0 else start)
+        frame = self._buffer.take(size)
+        block = frame[size - (end - start) :].translate(STRIP_PARITY)
+        if block[-2] not in (3, 4) or block_check(block[1:-1]) != block[-1]:
+            raise RemoteProtocolError("the block breaks off or its check does not fit", offset + size - 1)
+        return frame
