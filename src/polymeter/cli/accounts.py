@@ -73,7 +73,7 @@ def add_token(
         if organization != accounts.EVERYWHERE:
             await accounts.ensure_organization(store, organization)
         made: tuple[Any, str] = await accounts.add_token(
-            store, name, organization=organization, scopes=tuple(scope) if scope else None
+            store, name, organization=organization, scopes=tuple(scope or ())
         )
         return made[1]
 

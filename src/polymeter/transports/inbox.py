@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from polymeter.protocols.wire import TimedOut, TransportError
 
@@ -117,8 +118,8 @@ class AsyncStream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not an isinstance: uvloop's and serialx's transports have the methods, not the base class.
+        self._transport = cast(asyncio.Transport, transport)
         self._closed = asyncio.get_running_loop().create_future()
         if self._connected is not None:
             self._connected(self)

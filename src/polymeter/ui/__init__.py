@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from typing import Any
+
+
+def mount(application: Any, services: Any) -> None:
+    """Nothing yet."""
