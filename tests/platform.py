@@ -1,4 +1,4 @@
-"""A platform in a process of its own, for tests that kill it, and clients that remember what it acknowledged."""
+"""A platform in a process of its own, to be killed, and clients that remember what it acknowledged."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ def settle(tx: Tx, polled: list[str]) -> str:
     ]
     task = tasks.create(tx, organization, "read", "iec62056-21", "read", interval_s=2)
     tasks.assign(tx, organization, task.id, [meter.id for meter in fleet])
-    return users.create_token(tx, organization, "test", ["readings:write", "readings:read"])[1]
+    return users.create_token(tx, organization, "test", ["ingest", "read"])[1]
 
 
 @dataclass
@@ -72,6 +72,8 @@ class Served:
                 "POLYMETER_LOG_LEVEL": "warning",
                 **self.environment,
             },
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=(self.folder / "log").open("ab"),
         )
         async with httpx.AsyncClient() as client:
@@ -90,6 +92,11 @@ class Served:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         await self.process.wait()
+
+    async def leave_nothing(self) -> None:
+        """Kill it if it still runs, whatever the test came to."""
+        if self.process is not None and self.process.returncode is None:
+            await self.kill()
 
     async def end(self) -> int:
         """Ask it to end, as Ctrl-C does."""

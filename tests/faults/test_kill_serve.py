@@ -1,4 +1,4 @@
-"""kill -9 of the whole platform while readings are posted, pushed and polled: acknowledged means there, once."""
+"""kill -9 of the platform while readings are posted, pushed and polled: acknowledged means there, once."""
 
 import asyncio
 import os
@@ -44,46 +44,53 @@ async def all_frames_read(store: Store) -> None:
 
 
 async def torture(folder: Path, url: str, environment: dict[str, str]) -> None:
-    dice = random.Random(SEED)
     print(f"seed {SEED}, {ROUNDS} rounds")
     async with simulate("iec62056-21", Settings(4)) as addresses:
         token = await settled(url, addresses)
         served = Served(folder, {"POLYMETER_DATABASE_URL": url, **environment}, token)
-        posters = [Poster(served, first, 3) for first in range(3)]
-        pusher = Pusher(served)
-        await served.start()
-        load = [asyncio.create_task(one.run()) for one in (*posters, pusher)]
         try:
-            for _ in range(ROUNDS):
-                await asyncio.sleep(dice.uniform(0.2, 2.5))
-                await served.kill()
-                await served.start()
-            await asyncio.sleep(3)
+            await rounds(served, url)
         finally:
-            for task in load:
-                task.cancel()
-            for task in load:
-                with suppress(asyncio.CancelledError):
-                    await task
-        store = await Store.open(url)
-        try:
-            await all_frames_read(store)
-            await served.end()
-            posted = set().union(*(one.acknowledged for one in posters))
-            there = await store.read(stored_values, "POST")
-            assert posted
-            assert posted - set(there) == set()
-            assert max(there.values()) == 1
-            pushed = await store.read(stored_values, "PUSH")
-            assert pusher.acknowledged
-            assert pusher.acknowledged - set(pushed) == set()
-            assert max(pushed.values()) == 1
-            assert await store.read(polled) > 0
-            quarantined = await store.read(frames.page, ANY, status=FrameStatus.QUARANTINED)
-            assert quarantined.count == 0
-            print(f"{len(posted)} posted, {len(pusher.acknowledged)} pushed, all there once")
-        finally:
-            await store.close()
+            await served.leave_nothing()
+
+
+async def rounds(served: Served, url: str) -> None:
+    dice = random.Random(SEED)
+    posters = [Poster(served, first, 3) for first in range(3)]
+    pusher = Pusher(served)
+    await served.start()
+    load = [asyncio.create_task(one.run()) for one in (*posters, pusher)]
+    try:
+        for _ in range(ROUNDS):
+            await asyncio.sleep(dice.uniform(0.2, 2.5))
+            await served.kill()
+            await served.start()
+        await asyncio.sleep(3)
+    finally:
+        for task in load:
+            task.cancel()
+        for task in load:
+            with suppress(asyncio.CancelledError):
+                await task
+    store = await Store.open(url)
+    try:
+        await all_frames_read(store)
+        await served.end()
+        posted = set().union(*(one.acknowledged for one in posters))
+        there = await store.read(stored_values, "POST")
+        assert posted
+        assert posted - set(there) == set()
+        assert max(there.values()) == 1
+        pushed = await store.read(stored_values, "PUSH")
+        assert pusher.acknowledged
+        assert pusher.acknowledged - set(pushed) == set()
+        assert max(pushed.values()) == 1
+        assert await store.read(polled) > 0
+        quarantined = await store.read(frames.page, ANY, status=FrameStatus.QUARANTINED)
+        assert quarantined.count == 0
+        print(f"{len(posted)} posted, {len(pusher.acknowledged)} pushed, all there once")
+    finally:
+        await store.close()
 
 
 async def test_what_was_acknowledged_survives_kills_embedded(tmp_path: Path) -> None:
