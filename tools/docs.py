@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tools.environment import ROOT
+from tools.environment import ROOT, enter
 
 __all__ = ["GENERATED", "drift", "main", "write"]
 
@@ -51,11 +51,12 @@ def _commands(command: object, path: str, level: int) -> Iterator[tuple[int, lis
 def _parameter(parameter: object) -> str | None:
     if getattr(parameter, "hidden", False):
         return None
+    # A bar would end the cell, also inside a code span.
     help_text = " ".join((getattr(parameter, "help", None) or "").split()).replace("|", "\\|")
     if getattr(parameter, "param_type_name", "") == "argument":
         name = getattr(parameter, "metavar", None) or str(getattr(parameter, "name", "")).upper()
         repeated = "…" if getattr(parameter, "nargs", 1) == -1 and "…" not in name else ""
-        return f"| `{name}{repeated}` | {help_text} |"
+        return f"| `{name.replace('|', chr(92) + '|')}{repeated}` | {help_text} |"
     options = [*getattr(parameter, "opts", ()), *getattr(parameter, "secondary_opts", ())]
     return f"| `{', '.join(options)}` | {help_text} |" if options else None
 
@@ -111,4 +112,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    enter("tools.docs")
     sys.exit(main(sys.argv[1:]))

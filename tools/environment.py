@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from tools import debian
 
-__all__ = ["ROOT", "SetupError", "become", "ensure", "make_venv", "say"]
+__all__ = ["ROOT", "SetupError", "become", "ensure", "enter", "make_venv", "pip", "say"]
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -53,7 +53,7 @@ def ensure(extra: str, *, root: Path = ROOT, venv: Path = VENV) -> None:
             make_venv(venv)
         say(f"installing polymeter[{extra}] into {venv.name} (about a minute the first time)")
         started = time.monotonic()
-        _pip(venv, ["--editable", f"{root}[{extra}]"])
+        pip(venv, ["--editable", f"{root}[{extra}]"])
         stamp = {"pyproject": digest, "extras": sorted(have | COVERS.get(extra, {extra}))}
         (venv / STAMP).write_text(json.dumps(stamp) + "\n")
         say(f"installed in {time.monotonic() - started:.0f} s")
@@ -80,6 +80,13 @@ def become(command: str, arguments: list[str]) -> NoReturn:
     os.execv(program, [str(program), *words[1:]])
 
 
+def enter(module: str) -> None:
+    """Go on inside the venv, for ``python3 -m tools.x`` called with the system's Python."""
+    python = VENV / "bin" / "python"
+    if Path(sys.prefix) != VENV and python.exists():
+        os.execv(python, [str(python), "-m", module, *sys.argv[1:]])
+
+
 def make_venv(venv: Path) -> None:
     """Make an empty virtual environment with pip, installing Debian's missing part when root.
 
@@ -104,7 +111,7 @@ def _venv_package() -> str:
     return "python3-venv" if system else f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
 
 
-def _pip(venv: Path, arguments: list[str]) -> None:
+def pip(venv: Path, arguments: list[str]) -> None:
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", *arguments]
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr)

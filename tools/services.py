@@ -25,7 +25,6 @@ __all__ = [
     "RabbitMQ",
     "Service",
     "chromium",
-    "free_ports",
     "missing_packages",
 ]
 
@@ -298,15 +297,3 @@ def missing_packages() -> list[str]:
     """Debian packages of what is not installed."""
     names = [service.package for service in SERVICES if service.program() is None]
     return names if chromium() else [*names, "chromium"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on; all are held until the last is known."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,9 @@ from typing import Self
 
 from tools.control import Server
 from tools.environment import ROOT
-from tools.services import Service, free_ports
+from tools.services import Service
 
-__all__ = ["ServiceError", "Supervisor"]
+__all__ = ["ServiceError", "Supervisor", "free_ports"]
 
 
 class ServiceError(Exception):
@@ -240,3 +241,15 @@ class _Run:
         except OSError:
             return "no log"
         return "its log ends:\n" + "\n".join(text.splitlines()[-lines:])
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on; all are held until the last is known."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

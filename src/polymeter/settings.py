@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["InvalidSettings", "Setting", "Settings", "table"]
+__all__ = ["InvalidSettings", "Setting", "Settings", "reference", "table"]
 
 PREFIX: Final = "POLYMETER_"
 _NOT_SETTINGS: Final = re.compile(r"POLYMETER_(TEST_.*|VECTORS|BENCH_.*|CONFIG)")
@@ -102,6 +102,10 @@ class Settings:
         (), "Origins that browsers may call the HTTP interface from.", "CORS_WHITELIST"
     )
     body_limit_bytes: int = _setting(16 * 1024 * 1024, "Largest HTTP body that is read.")
+    receivers: tuple[str, ...] = _setting(
+        (), "Where to listen for pushed frames: `iec62056-21://HOST:PORT?organization=NAME`."
+    )
+    worker_concurrency: int = _setting(100, "Meters that one worker calls at once.")
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM) to serve HTTPS with.")
     tls_key: Path | None = _setting(None, "Private key (PEM) of that certificate.")
 
@@ -166,6 +170,29 @@ def table() -> tuple[Setting, ...]:
         )
         for item in dataclasses.fields(Settings)
     )
+
+
+def reference() -> str:
+    """`docs/reference/settings.md`, made of the table."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from `polymeter.settings`; do not edit by hand.",
+        "",
+        "Each is an environment variable and a key of the TOML file (`--config FILE`; in lower case, without",
+        "`POLYMETER_`). The environment goes before the file, the file before the default. With `_FILE` at",
+        "the end of its name the value is read from a file: the best way to give secrets. An unknown key is",
+        "refused.",
+        "",
+        "| variable | default | meaning | also accepted |",
+        "|---|---|---|---|",
+    ]
+    for setting in table():
+        default = str(setting.default).lower() if isinstance(setting.default, bool) else setting.default
+        shown = "" if default in (None, ()) else f"`{default}`"
+        also = ", ".join(f"`{name}`" for name in setting.also)
+        lines.append(f"| `{setting.variable}` | {shown} | {setting.description} | {also} |")
+    return "\n".join(lines) + "\n"
 
 
 _BY_NAME: Final = {setting.name: setting for setting in table()}

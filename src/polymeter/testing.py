@@ -21,9 +21,12 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
 
-import pytest
+try:
+    import pytest
+except ImportError:  # the functions work without it
+    pytest = None  # type: ignore[assignment]
 
-__all__ = ["simulated_fleet", "simulated_meter", "simulated_meters"]
+__all__ = ["simulated_fleet", "simulated_meter"]
 
 
 @contextmanager
@@ -85,12 +88,14 @@ def simulated_meter(
         yield addresses[0]
 
 
-@pytest.fixture
-def simulated_meters() -> Iterator[Callable[..., list[str]]]:
-    """A function that starts a fleet, as `simulated_fleet` does, and ends it with the test."""
-    with ExitStack() as fleets:
+if pytest is not None:
 
-        def start(protocol: str, *arguments: Any, **named: Any) -> list[str]:
-            return fleets.enter_context(simulated_fleet(protocol, *arguments, **named))
+    @pytest.fixture
+    def simulated_meters() -> Iterator[Callable[..., list[str]]]:
+        """A function that starts a fleet, as `simulated_fleet` does, and ends it with the test."""
+        with ExitStack() as fleets:
 
-        yield start
+            def start(protocol: str, *arguments: Any, **named: Any) -> list[str]:
+                return fleets.enter_context(simulated_fleet(protocol, *arguments, **named))
+
+            yield start

@@ -18,7 +18,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append("venv")
 
     monkeypatch.setattr(environment, "make_venv", make)
-    monkeypatch.setattr(environment, "_pip", lambda venv, words: done.append(words[-1].rpartition("[")[2]))
+    monkeypatch.setattr(environment, "pip", lambda venv, words: done.append(words[-1].rpartition("[")[2]))
     monkeypatch.setattr(environment, "_usable", lambda venv: venv.is_dir())
     return done
 

@@ -7,6 +7,7 @@ import pytest
 
 from tools import services
 from tools.services import SERVICES, Mosquitto, PostgreSQL, RabbitMQ, Service
+from tools.supervisor import free_ports
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def make(kind: type[Service], folder: Path) -> Service:
 
 
 def test_free_ports_are_free_and_different() -> None:
-    ports = services.free_ports(20)
+    ports = free_ports(20)
     assert len(set(ports)) == 20
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", ports[0]))
@@ -77,4 +78,4 @@ def test_what_is_not_installed_is_named_by_its_package(monkeypatch: pytest.Monke
 def test_nobody_there_is_not_ready(kind: type[Service], tmp_path: Path) -> None:
     if kind is PostgreSQL and PostgreSQL.program() is None:
         pytest.skip("asks PostgreSQL's own tool")
-    assert not kind(tmp_path, services.free_ports(kind.ports)).is_ready()
+    assert not kind(tmp_path, free_ports(kind.ports)).is_ready()

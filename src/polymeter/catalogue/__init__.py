@@ -5,7 +5,7 @@ with telegrams that prove it; `names` gives OBIS codes their quantities; `decodi
 function through which everybody decodes.
 """
 
-from polymeter.catalogue.decoding import Frame, decode_frames
+from polymeter.catalogue.decoding import Frame, decode_frames, prove
 from polymeter.catalogue.readings import TelegramReading, series_name, telegram_reading
 from polymeter.catalogue.registry import PROTOCOLS, Protocol
 from polymeter.catalogue.types import MeterType, meter_types
@@ -20,6 +20,7 @@ __all__ = [
     "TelegramReading",
     "decode_frames",
     "meter_types",
+    "prove",
     "series_name",
     "telegram_reading",
 ]

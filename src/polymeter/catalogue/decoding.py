@@ -24,7 +24,7 @@ from polymeter.protocols.wire import (
     Tree,
 )
 
-__all__ = ["INPUT_MAX", "Frame", "decode_frames", "input_bytes", "key_bytes", "tree_text"]
+__all__ = ["INPUT_MAX", "Frame", "decode_frames", "input_bytes", "key_bytes", "prove", "tree_text"]
 
 INPUT_MAX: Final = 64 << 20
 _HEX_NOISE: Final = re.compile(r"0x|[\s:,;_-]", re.IGNORECASE)
@@ -126,7 +126,7 @@ def input_bytes(given: bytes | str) -> bytes:
         LocalProtocolError: nothing was given, or more than `INPUT_MAX`.
     """
     if isinstance(given, str):
-        given = given.encode("utf-8") if not given.isascii() else given.encode("ascii")
+        given = _telegram_bytes(given)
     if not given.strip():
         raise LocalProtocolError("the input is empty")
     if len(given) > INPUT_MAX:
@@ -135,7 +135,17 @@ def input_bytes(given: bytes | str) -> bytes:
         digits = _HEX_NOISE.sub("", given.decode("ascii"))
         if _HEX.fullmatch(digits):
             return bytes.fromhex(digits)
+        if _HEX.fullmatch(digits[1:]) and _HEX.fullmatch(digits[:-1]):
+            raise LocalProtocolError(f"{len(digits)} hex digits are no whole number of bytes")
     return given
+
+
+def _telegram_bytes(text: str) -> bytes:
+    """A telegram given as text: its characters are the bytes they stood for on the wire."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")
 
 
 def key_bytes(text: str, what: str = "key") -> bytes:
@@ -210,3 +220,27 @@ def _unknown(data: bytes) -> Decoded:
         layers=tree.layers,
         tree=tree.finish(),
     )
+
+
+def prove(meter_type: MeterType) -> list[str]:
+    """Decode the telegrams that a type carries; says what is not as the type says, if anything."""
+    problems = [] if meter_type.telegrams else [f"{meter_type.name} carries no telegram"]
+    for number, telegram in enumerate(meter_type.telegrams, 1):
+        where = f"{meter_type.name}, telegram {number}"
+        frames = decode_frames(
+            telegram["input"], meter_type.protocol, keys=telegram.get("keys", ()), explain=False
+        )
+        problems += [
+            f"{where}: {problem.message}"
+            for frame in frames
+            if not frame.decoded.valid
+            for problem in frame.decoded.errors
+        ]
+        recognised = {frame.meter_type.name for frame in frames if frame.meter_type is not None}
+        if recognised != {meter_type.name}:
+            problems.append(f"{where} is recognised as {', '.join(sorted(recognised)) or 'nothing'}")
+        given = [reading.as_dict() for frame in frames for reading in frame.readings]
+        for wanted in telegram.get("readings", ()):
+            if not any(all(reading.get(key) == value for key, value in wanted.items()) for reading in given):
+                problems.append(f"{where}: no reading is {wanted}")
+    return problems

@@ -109,7 +109,7 @@ def telegram_reading(record: Record, meter_type: MeterType | None = None) -> Tel
         quantity = known.quantity or quantity
         unit = unit or known.unit
         if known.scale and isinstance(value, int | Decimal):
-            value = Decimal(value).scaleb(known.scale)
+            value = _scaled(Decimal(value), known.scale)
     return TelegramReading(
         series,
         value,
@@ -125,3 +125,9 @@ def telegram_reading(record: Record, meter_type: MeterType | None = None) -> Tel
         record.offset,
         record.raw,
     )
+
+
+def _scaled(value: Decimal, scale: int) -> Decimal:
+    """`value` times ten to the power of `scale`, exact: `Decimal.scaleb` rounds to 28 digits."""
+    sign, digits, exponent = value.as_tuple()
+    return Decimal((sign, digits, exponent + scale)) if isinstance(exponent, int) else value

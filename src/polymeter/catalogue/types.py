@@ -38,7 +38,7 @@ from typing import Any, Final
 
 from polymeter.protocols.wire import LocalProtocolError
 
-__all__ = ["PATH_VARIABLE", "KnownSeries", "MeterType", "find_type", "meter_types", "parse_type"]
+__all__ = ["FACTS", "PATH_VARIABLE", "KnownSeries", "MeterType", "find_type", "meter_types", "parse_type"]
 
 PATH_VARIABLE: Final = "POLYMETER_CATALOGUE_PATH"
 
@@ -76,38 +76,77 @@ class MeterType:
         )
 
 
-_KEYS: Final = {"protocol", "manufacturer", "description", "match", "driver", "series", "telegram"}
+FACTS: Final = ("manufacturer", "identification", "medium", "version", "id", "system_title")
+"""What a telegram may say about its meter, and so what ``match`` may ask."""
+
+_KEYS: Final[dict[str, type]] = {
+    "protocol": str,
+    "manufacturer": str,
+    "description": str,
+    "match": dict,
+    "driver": dict,
+    "series": dict,
+    "telegram": list,
+}
+_WORDS: Final[dict[type, str]] = {str: "text", dict: "table", list: "list of tables"}
 
 
 def parse_type(name: str, text: str) -> MeterType:
     """A meter type from its TOML text.
 
     Raises:
-        LocalProtocolError: the text is no TOML, lacks a key or has one that is unknown.
+        LocalProtocolError: the text is no TOML, lacks a key, has one that is unknown, or one of
+            the wrong kind; the message says which.
     """
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LocalProtocolError(f"meter type {name}: {error}") from error
-    if unknown := sorted(set(table) - _KEYS):
+    if unknown := sorted(set(table) - set(_KEYS)):
         raise LocalProtocolError(f"meter type {name}: unknown key {unknown[0]!r}")
     for key in ("protocol", "manufacturer"):
-        if not isinstance(table.get(key), str):
+        if key not in table:
             raise LocalProtocolError(f"meter type {name}: {key} is missing")
-    try:
-        series = {record: KnownSeries(**known) for record, known in table.get("series", {}).items()}
-    except TypeError as error:
-        raise LocalProtocolError(f"meter type {name}: series: {error}") from error
+    for key, wanted in _KEYS.items():
+        if not isinstance(table.get(key, wanted()), wanted):
+            raise LocalProtocolError(f"meter type {name}: {key} must be a {_WORDS[wanted]}")
+    match = table.get("match", {})
+    for fact, pattern in match.items():
+        if fact not in FACTS:
+            raise LocalProtocolError(
+                f"meter type {name}: match: there is no {fact!r}, but {', '.join(FACTS)}"
+            )
+        if not isinstance(pattern, str):
+            raise LocalProtocolError(f"meter type {name}: match: {fact} must be a text")
     return MeterType(
         name,
         table["protocol"],
         table["manufacturer"],
         table.get("description", ""),
-        table.get("match", {}),
+        match,
         {key: str(value) for key, value in table.get("driver", {}).items()},
-        series,
-        tuple(table.get("telegram", ())),
+        {record: _known_series(name, record, known) for record, known in table.get("series", {}).items()},
+        tuple(_telegram(name, telegram) for telegram in table.get("telegram", ())),
     )
+
+
+def _known_series(name: str, record: str, table: Any) -> KnownSeries:
+    if not isinstance(table, dict):
+        raise LocalProtocolError(f"meter type {name}: series {record!r} must be a table")
+    for key, value in table.items():
+        wanted = {"name": str, "quantity": str, "unit": str, "scale": int}.get(key)
+        if wanted is None:
+            raise LocalProtocolError(f"meter type {name}: series {record!r} has no {key!r}")
+        if not isinstance(value, wanted) or (isinstance(value, int) and not -99 <= value <= 99):
+            what = "a text" if wanted is str else "a whole number from -99 to 99"
+            raise LocalProtocolError(f"meter type {name}: series {record!r}: {key} must be {what}")
+    return KnownSeries(**table)
+
+
+def _telegram(name: str, table: Any) -> Mapping[str, Any]:
+    if not (isinstance(table, dict) and isinstance(table.get("input"), str)):
+        raise LocalProtocolError(f"meter type {name}: a telegram must have an input, in hex")
+    return table
 
 
 def _texts() -> Iterator[tuple[str, str]]:
@@ -119,7 +158,10 @@ def _texts() -> Iterator[tuple[str, str]]:
         if not Path(folder).is_dir():
             raise LocalProtocolError(f"{PATH_VARIABLE} names {folder}, which is no folder")
         for path in sorted(Path(folder).glob("*.toml")):
-            yield path.stem, path.read_text("utf-8")
+            try:
+                yield path.stem, path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise LocalProtocolError(f"cannot read {path}: {error}") from error
 
 
 @cache

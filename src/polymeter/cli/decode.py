@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +14,9 @@ import typer
 from polymeter.catalogue import PROTOCOLS, Frame, decode_frames
 from polymeter.catalogue.decoding import INPUT_MAX, input_bytes, key_bytes, tree_text
 from polymeter.catalogue.readings import value_text
-from polymeter.cli.output import reading_table
+from polymeter.cli.output import json_line, reading_table
 from polymeter.cli.secrets import secret
-from polymeter.protocols.wire import LocalProtocolError
+from polymeter.protocols.wire import LocalProtocolError, ProtocolError
 from polymeter.transports.pcap import is_capture, read_capture
 
 __all__ = ["register"]
@@ -58,23 +58,26 @@ def decode(
     keys = [key_bytes(secret(one)) for one in key or ()]
     authentication = key_bytes(secret(auth_key), "authentication key") if auth_key else None
     valid = True
-    table = csv.writer(sys.stdout) if as_csv else None
+    table = csv.writer(sys.stdout, lineterminator="\n") if as_csv else None
     if table is not None:
         table.writerow(_COLUMNS)
     number = 0
-    for data in _inputs(_read(given)):
+    problems: list[ProtocolError] = []
+    for data in _inputs(_read(given), problems):
         for frame in decode_frames(data, protocol, keys=keys, auth_key=authentication, lenient=lenient):
             number += 1
             problem = not frame.decoded.valid or (frame.decoded.encrypted and bool(frame.decoded.errors))
             valid = valid and not problem
             if as_json:
-                typer.echo(json.dumps(frame.as_dict(), ensure_ascii=False))
+                typer.echo(json_line(frame.as_dict()))
             elif table is not None:
                 table.writerows(_rows(number, frame))
                 for one in frame.decoded.errors:
                     typer.echo(f"frame {number}: {one.message} (offset {one.offset})", err=True)
             else:
                 _explain(number, frame)
+    if problems:
+        raise problems[0]
     if not number:
         raise LocalProtocolError("the input holds no frame")
     if not valid:
@@ -85,10 +88,13 @@ def _read(given: str) -> bytes | str:
     if given == "-":
         return sys.stdin.buffer.read(INPUT_MAX + 1)
     if _is_file(given):
-        with Path(given).open("rb") as file:
-            return file.read(INPUT_MAX + 1)
+        try:
+            with Path(given).open("rb") as file:
+                return file.read(INPUT_MAX + 1)
+        except OSError as error:
+            raise LocalProtocolError(f"cannot read {given}: {error.strerror}") from error
     data = input_bytes(given)
-    if data == given.encode("utf-8", "replace"):
+    if data == os.fsencode(given):
         raise LocalProtocolError(f"{given[:60]!r} is neither hex digits nor a file")
     return data
 
@@ -100,19 +106,22 @@ def _is_file(given: str) -> bool:
         return False
 
 
-def _inputs(data: bytes | str) -> Iterator[bytes]:
-    """The input as it is, or what was said in a capture."""
+def _inputs(data: bytes | str, problems: list[ProtocolError]) -> Iterator[bytes]:
+    """The input as it is, or what was said in a capture; what is wrong with that goes to `problems`."""
     given = input_bytes(data)
     if not is_capture(given):
         yield given
         return
-    for conversation in read_capture(given):
+    capture = read_capture(given)
+    for conversation in capture.conversations:
         typer.echo(
             f"{conversation.transport} {conversation.source} -> {conversation.destination}, "
             f"{len(conversation.data)} bytes",
             err=True,
         )
         yield conversation.data
+    if capture.problem is not None:
+        problems.append(capture.problem)
 
 
 def _rows(number: int, frame: Frame) -> Iterator[tuple[object, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -10,8 +9,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from polymeter.catalogue import PROTOCOLS, meter_types
-from polymeter.cli.output import columns
+from polymeter.catalogue import PROTOCOLS, meter_types, prove
+from polymeter.cli.output import columns, json_line
 from polymeter.drivers import driver_named, drivers
 from polymeter.protocols.wire import ProtocolError
 
@@ -67,6 +66,8 @@ def _catalogue() -> Iterator[Finding]:
     except ProtocolError as error:
         yield Finding("fail", "catalogue", str(error))
         return
+    problems = [problem for known in types.values() for problem in prove(known)]
+    yield from (Finding("fail", "meter type", problem) for problem in problems)
     yield Finding("ok", "catalogue", f"{len(PROTOCOLS)} protocols, {len(types)} meter types")
 
 
@@ -89,7 +90,7 @@ def doctor(
     findings = [finding for check in CHECKS for finding in check()]
     if as_json:
         for finding in findings:
-            typer.echo(json.dumps(finding._asdict()))
+            typer.echo(json_line(finding._asdict()))
     else:
         typer.echo(columns(findings))
     if any(finding.state == "fail" for finding in findings):

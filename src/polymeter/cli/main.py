@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,21 +44,41 @@ for module in (decode, meters, simulate, doctor):
 
 def main() -> None:
     """Run the command line. Never ends in a traceback for what a user or a meter did."""
+    status = 1
     try:
-        app()
+        status = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except LocalProtocolError as error:
-        _say(error)
-        sys.exit(2)
+        status = _say(error, 2)
     except ProtocolError as error:
-        _say(error)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        status = _say(error, 1)
+    except _WrongUse as error:
+        status = _usage(error)
+    except (typer.Abort, KeyboardInterrupt):
+        status = 130
     except BrokenPipeError:
         # Whoever read our output has left; nothing can be said any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except OSError as error:
+        status = _say(error, 1)
+    sys.exit(status)
 
 
-def _say(error: Exception) -> None:
+_WrongUse: type[Exception] = typer.BadParameter.__mro__[2]
+"""What the parser of the command line raises; its class has had several homes."""
+
+
+def _usage(error: Exception) -> int:
+    """Wrong use in one line, with the place of the help; without any arguments the help itself."""
+    context: Any = getattr(error, "ctx", None)
+    if context is not None and len(sys.argv) == 1:
+        typer.echo(context.get_help())
+        return 2
+    message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
+    command = context.command_path if context is not None else "polymeter"
+    return _say(f"{message.rstrip('.')}; see {command} --help", 2)
+
+
+def _say(error: object, status: int) -> int:
     typer.echo(f"polymeter: {error}", err=True)
+    return status

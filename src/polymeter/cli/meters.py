@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ import typer
 
 from polymeter.catalogue import TelegramReading
 from polymeter.catalogue.readings import value_text
-from polymeter.cli.output import reading_table
+from polymeter.cli.output import json_line, reading_table
 from polymeter.cli.secrets import with_secrets
 from polymeter.drivers import Meter, Row, connect, drivers
 from polymeter.drivers.driver import argument_value
@@ -22,8 +21,19 @@ from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = ["register"]
 
+
+def _complete_scheme(incomplete: str) -> list[str]:
+    """Addresses begin with the scheme of a driver."""
+    return [f"{scheme}://" for scheme in drivers() if scheme.startswith(incomplete)]
+
+
 _URL = Annotated[
-    str, typer.Argument(metavar="URL", help="The meter's address: SCHEME://HOST:PORT?NAME=VALUE.")
+    str,
+    typer.Argument(
+        metavar="URL",
+        help="The meter's address: SCHEME://HOST:PORT?NAME=VALUE.",
+        autocompletion=_complete_scheme,
+    ),
 ]
 _Secret = Annotated[
     list[str] | None,
@@ -43,8 +53,12 @@ def register(app: typer.Typer) -> None:
 def _open(stack: ExitStack, url: str, secrets: list[str] | None, trace: bool, record: Path | None) -> Meter:
     tell = (lambda line: typer.echo(line, err=True)) if trace else None
     write = None
+    driver_for(url)  # a wrong address is told before a file is made
     if record is not None:
-        file = stack.enter_context(record.open("w", encoding="ascii"))
+        try:
+            file = stack.enter_context(record.open("w", encoding="ascii"))
+        except OSError as error:
+            raise LocalProtocolError(f"cannot write {record}: {error.strerror}") from error
 
         def write(line: str) -> None:
             file.write(line + "\n")
@@ -78,7 +92,7 @@ def read(
             readings = [reading for row in rows for reading in row.readings]
     if as_json:
         for reading in readings:
-            typer.echo(json.dumps(reading.as_dict(), ensure_ascii=False))
+            typer.echo(json_line(reading.as_dict()))
     else:
         typer.echo(reading_table(readings))
     if any(reading.error is not None for reading in readings):
@@ -133,14 +147,26 @@ def call(
 
 
 def _show(result: Any, as_json: bool) -> None:
-    if isinstance(result, list) and result and isinstance(result[0], TelegramReading) and not as_json:
-        typer.echo(reading_table(result))
-        return
-    for item in result if isinstance(result, list) else [result]:
-        plain = _plain(item)
-        typer.echo(
-            json.dumps(plain, ensure_ascii=False) if as_json else plain if plain is not None else "done"
-        )
+    items = result if isinstance(result, list) else [result]
+    if as_json:
+        for item in items:
+            typer.echo(json_line(_plain(item)))
+    elif readings := [reading for item in items for reading in _readings(item)]:
+        typer.echo(reading_table(readings))
+    else:
+        for item in items:
+            plain = _plain(item)
+            typer.echo("done" if plain is None else plain if isinstance(plain, str) else json_line(plain))
+
+
+def _readings(item: Any) -> tuple[TelegramReading, ...]:
+    match item:
+        case TelegramReading():
+            return (item,)
+        case Row():
+            return item.readings
+        case _:
+            return ()
 
 
 def _plain(item: Any) -> Any:
@@ -164,8 +190,3 @@ def _plain(item: Any) -> Any:
             return _plain(asdict(item))
         case _:
             return value_text(item)
-
-
-def complete_scheme(incomplete: str) -> list[str]:
-    """Addresses begin with the scheme of a driver."""
-    return [f"{scheme}://" for scheme in drivers() if scheme.startswith(incomplete)]

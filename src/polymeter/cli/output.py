@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from polymeter.catalogue import TelegramReading
 from polymeter.catalogue.readings import value_text
 
-__all__ = ["columns", "reading_table"]
+__all__ = ["columns", "json_line", "reading_table"]
+
+
+def json_line(value: Any) -> str:
+    """JSON on one line; escaped where the output could not write it otherwise."""
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return json.dumps(value, ensure_ascii=not encoding.startswith("utf"))
 
 
 def columns(rows: Iterable[Sequence[str]]) -> str:

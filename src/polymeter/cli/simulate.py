@@ -59,7 +59,8 @@ async def _serve(protocol: str, settings: Settings, host: str, port: int) -> Non
     async with run_fleet(protocol, settings, host, port) as addresses:
         for address in addresses:
             typer.echo(address)
-        typer.echo(f"{len(addresses)} meters answer; Ctrl-C ends them", err=True)
+        count = "1 meter answers" if len(addresses) == 1 else f"{len(addresses)} meters answer"
+        typer.echo(f"{count}; Ctrl-C ends it", err=True)
         await stop.wait()
 
 

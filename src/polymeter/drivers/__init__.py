@@ -4,7 +4,7 @@
 the same driver, whose calls are procedures. `registry` names the drivers, one line each.
 """
 
-from polymeter.drivers.driver import Call, Driver, Row
+from polymeter.drivers.driver import Call, Driver, Row, call, writing_call
 from polymeter.drivers.faces import AsyncMeter, Meter, connect, connect_async
 from polymeter.drivers.registry import driver_named, drivers
 
@@ -14,8 +14,10 @@ __all__ = [
     "Driver",
     "Meter",
     "Row",
+    "call",
     "connect",
     "connect_async",
     "driver_named",
     "drivers",
+    "writing_call",
 ]

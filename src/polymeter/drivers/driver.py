@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from polymeter.catalogue import MeterType, TelegramReading, meter_types
+from polymeter.protocols import obis
 from polymeter.protocols.procedure import Parity, Procedure
 from polymeter.protocols.wire import LocalProtocolError, Value
 from polymeter.transports.urls import URL
 
-__all__ = ["Call", "Driver", "Row", "call"]
+__all__ = ["Call", "Driver", "Row", "argument_value", "call", "writing_call"]
 
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -61,11 +62,13 @@ class Driver:
     Subclasses set the class variables, override `open` and `close` and the calls they have.
     """
 
-    scheme: ClassVar[str]
-    description: ClassVar[str]
+    scheme: ClassVar[str] = ""
+    description: ClassVar[str] = ""
     default_port: ClassVar[int | None] = None
     serial_line: ClassVar[tuple[int, int, Parity]] = (9600, 8, "N")
     """Baud rate, bits and parity that a serial line begins with."""
+    has_path: ClassVar[bool] = False
+    """Whether the address's path names the meter, as on a bus."""
     parameters: ClassVar[Mapping[str, str]] = {}
     """The address parameters this driver understands, with what they mean."""
 
@@ -76,6 +79,9 @@ class Driver:
         self.meter_type = _named_type(url)
         defaults = self.meter_type.driver if self.meter_type is not None else {}
         self.url = URL(url.scheme, url.line, url.host, url.port, url.path, {**defaults, **url.parameters})
+        self.url.refuse_unknown(known)
+        if not self.has_path and url.line != "serial" and url.path not in ("", "/"):
+            raise LocalProtocolError(f"an address of {self.scheme} has no path: leave out {url.path!r}")
 
     def open(self) -> Procedure[None]:
         """Whatever must happen before the first call."""
@@ -123,8 +129,7 @@ class Driver:
             )
             if mark is None or method is getattr(Driver, name, None):
                 continue
-            hints = get_type_hints(method)
-            hints.pop("return", None)
+            hints = {name: _plain(hint) for name, hint in get_type_hints(method).items() if name != "return"}
             description = (inspect.getdoc(method) or "").partition("\n")[0]
             found[name] = Call(name, description, hints, mark["writes"])
         return found
@@ -147,7 +152,15 @@ class Driver:
 
     def refused(self, name: str, why: str) -> TelegramReading:
         """The place of an object that the meter refused, so that the others are not lost."""
-        return TelegramReading(name, None, error=why)
+        code = obis.parse(name)
+        series = name if code is None else str(code)
+        return TelegramReading(series, None, obis=None if code is None else series, error=why)
+
+
+def _plain(hint: Any) -> type:
+    """The type of a parameter that may also be `None`; text where it is none that is known."""
+    choices = [choice for choice in get_args(hint) if choice is not type(None)] or [hint]
+    return choices[0] if isinstance(choices[0], type) else str
 
 
 def _named_type(url: URL) -> MeterType | None:

@@ -17,7 +17,7 @@ from polymeter.protocols.procedure import Procedure
 from polymeter.protocols.wire import LocalProtocolError, ProtocolError
 from polymeter.transports.modem import with_carrier
 from polymeter.transports.runners import AsyncTransport, Transport, run, run_blocking
-from polymeter.transports.urls import URL, open_async, open_blocking
+from polymeter.transports.urls import URL, open_async, open_blocking, scheme_of
 from polymeter.transports.wrappers import record, trace
 
 __all__ = ["AsyncMeter", "Meter", "connect", "connect_async", "driver_for"]
@@ -32,10 +32,7 @@ def driver_for(address: str) -> Driver:
     Raises:
         LocalProtocolError: the address is wrong, with what is wrong in it.
     """
-    scheme = address.partition("://")[0].partition("+")[0]
-    if "://" not in address:
-        raise LocalProtocolError(f"{address!r} is no address: SCHEME://HOST:PORT is expected")
-    family = driver_named(scheme)
+    family = driver_named(scheme_of(address))
     return family(URL.parse(address, family.default_port))
 
 
@@ -80,7 +77,8 @@ class Meter(_Face):
         try:
             self._run(self.driver.open())
         except BaseException:
-            self._line.close()
+            line, self._line = self._line, None
+            line.close()
             raise
         return self
 
@@ -94,7 +92,8 @@ class Meter(_Face):
             if error is None:
                 raise
         finally:
-            self._line.close()
+            line, self._line = self._line, None
+            line.close()
 
     def _run(self, procedure: Procedure[T]) -> T:
         if self._line is None:
@@ -145,7 +144,8 @@ class AsyncMeter(_Face):
         try:
             await self._run(self.driver.open())
         except BaseException:
-            await self._line.close()
+            line, self._line = self._line, None
+            await line.close()
             raise
         return self
 
@@ -159,7 +159,8 @@ class AsyncMeter(_Face):
             if error is None:
                 raise
         finally:
-            await self._line.close()
+            line, self._line = self._line, None
+            await line.close()
 
     async def _run(self, procedure: Procedure[T]) -> T:
         if self._line is None:

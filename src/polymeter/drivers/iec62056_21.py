@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from polymeter.catalogue import TelegramReading, telegram_reading
@@ -10,7 +11,7 @@ from polymeter.catalogue.types import find_type
 from polymeter.drivers.driver import Driver
 from polymeter.protocols import iec62056_21, obis
 from polymeter.protocols.iec62056_21 import DataLine, Identification
-from polymeter.protocols.procedure import Parity, Procedure
+from polymeter.protocols.procedure import Parity, Procedure, SetLine
 from polymeter.transports.urls import URL
 
 __all__ = ["IEC6205621"]
@@ -47,18 +48,24 @@ class IEC6205621(Driver):
             baud=self.url.choice("speed", "", ("", *iec62056_21.BAUD_RATES)) or None,
             switches_baud=serial,
             switch_delay_s=self.url.number("switch_delay", -1.0) if "switch_delay" in given else None,
+            opening=self._opening(),
             acknowledges=serial,
         )
         access = "programming" if self._options.password is not None else "readout"
         self._access = self.url.choice("access", access, ("readout", "programming"))
         self._argument = given.get("argument", "")
         self._connection = iec62056_21.Connection("reader")
-        self._programming = False
+
+    def _opening(self) -> SetLine:
+        """What the line is switched to before signing on: the address's own settings, if it has any."""
+        baud, bits, parity = self.serial_line
+        parities: dict[str, Parity] = {"N": "N", "E": "E", "O": "O"}
+        chosen = parities[self.url.choice("parity", parity, tuple(parities))]
+        return SetLine(int(self.url.number("baud", baud)), int(self.url.number("bits", bits)), chosen)
 
     def close(self) -> Procedure[None]:
         """End the session, if one is open."""
         yield from iec62056_21.break_session(self._connection)
-        self._programming = False
 
     def read(self, *objects: str) -> Procedure[list[TelegramReading]]:
         """Read the named objects, or the meter's whole read-out."""
@@ -76,7 +83,11 @@ class IEC6205621(Driver):
 
     def _chosen(self, name: str, readings: Iterable[TelegramReading]) -> list[TelegramReading]:
         wanted = str(obis.parse(name) or name)
-        found = [reading for reading in readings if reading.series == wanted]
+        found = [
+            reading
+            for reading in readings
+            if name == reading.series or wanted in (reading.series, reading.obis)
+        ]
         return found or [self.refused(name, f"the read-out has no {name}")]
 
     def _sign_on(self) -> Procedure[Identification]:
@@ -96,17 +107,28 @@ class IEC6205621(Driver):
         return self._readings(iec62056_21.decode_data(message.data))
 
     def _read_each(self, objects: Iterable[str]) -> Procedure[list[TelegramReading]]:
-        if not self._programming:
+        if self._connection.state != "programming":
             identification = yield from self._sign_on()
             yield from iec62056_21.start_programming(self._connection, identification, self._options)
             if self._options.password is not None:
                 yield from iec62056_21.log_in(self._connection, self._options)
-            self._programming = True
         readings: list[TelegramReading] = []
         for name in objects:
             answer = yield from iec62056_21.read_value(self._connection, name, self._argument, self._options)
-            readings += [self.refused(name, answer)] if isinstance(answer, str) else self._readings(answer)
+            readings += (
+                [self.refused(name, answer)]
+                if isinstance(answer, str)
+                else self._readings(_named(name, answer))
+            )
         return readings
 
     def _readings(self, lines: Iterable[DataLine]) -> list[TelegramReading]:
         return [telegram_reading(record, self.meter_type) for record in iec62056_21.records(lines)]
+
+
+def _named(name: str, lines: tuple[DataLine, ...]) -> tuple[DataLine, ...]:
+    """An answer under the name that was asked for; many meters answer with the value alone."""
+    if not lines or lines[0][0].address:
+        return lines
+    first, *others = lines[0]
+    return ((replace(first, address=name), *others), *lines[1:])

@@ -49,4 +49,8 @@ def driver_named(scheme: str) -> type[Driver]:
             ) from error
     if not (isinstance(found, type) and issubclass(found, Driver)):
         raise LocalProtocolError(f"{scheme!r} names {found!r}, which is no Driver")
+    if found.scheme != scheme or not found.description:
+        raise LocalProtocolError(
+            f"the driver {found.__qualname__} must have scheme = {scheme!r} and a description"
+        )
     return found

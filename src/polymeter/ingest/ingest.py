@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -121,9 +121,14 @@ class Ingest:
             _PATTERNS, self._handle, exchange=self._incoming, queue=QUEUE, prefetch=self._prefetch
         )
 
-    async def run(self) -> None:
-        """Take readings from the bus, relay the outbox and sweep what is staged, until cancelled."""
+    async def run(self, listening: Callable[[], None] = lambda: None) -> None:
+        """Take readings from the bus, relay the outbox and sweep what is staged, until cancelled.
+
+        Args:
+            listening: called once readings are taken.
+        """
         subscription = await self.start()
+        listening()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.relay.run())

@@ -70,8 +70,10 @@ def check(
     for name, text in (("meter", message.meter), ("series", message.series)):
         if not text or "\0" in text:
             return _refused(f"{name}: is empty or holds a NUL character")
-    if message.text is not None and "\0" in message.text:
-        return _refused("text: holds a NUL character")
+    for name, given in (("text", message.text), ("frame", message.frame)):
+        # PostgreSQL cannot hold one; found there, it would take the whole batch along.
+        if given is not None and "\0" in given:
+            return _refused(f"{name}: holds a NUL character")
     organization = message.organization or entrance.organization
     if entrance.organization is not None and organization != entrance.organization:
         return _refused("organization: is not the one this entrance belongs to")

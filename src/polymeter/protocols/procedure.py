@@ -16,12 +16,23 @@ time the runner raises `TimedOut` inside the generator. All other steps are answ
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Literal, NamedTuple, TypeVar
 
 from polymeter.protocols.wire import TransportError
 
-__all__ = ["Outcome", "Parity", "Pause", "Procedure", "Receive", "Send", "SetLine", "Step", "advance"]
+__all__ = [
+    "Outcome",
+    "Parity",
+    "Pause",
+    "Procedure",
+    "Receive",
+    "Send",
+    "SetLine",
+    "Step",
+    "advance",
+    "relay",
+]
 
 Parity = Literal["N", "E", "O"]
 T = TypeVar("T")
@@ -74,3 +85,25 @@ def advance(procedure: Procedure[T], outcome: Outcome) -> Step:
     if isinstance(outcome, TransportError):
         return procedure.throw(outcome)
     return procedure.send(outcome)
+
+
+def relay(procedure: Procedure[T], perform: Callable[[Step], Procedure[Outcome]]) -> Procedure[T]:
+    """Put something between a procedure and its line: `perform` does each step in the line's stead.
+
+    `perform` is a generator function. It may yield the step, others besides, or none, and returns
+    the outcome for the procedure; a `TransportError` that it raises or returns is raised there.
+    """
+    outcome: Outcome = None
+    try:
+        while True:
+            try:
+                step = advance(procedure, outcome)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            try:
+                outcome = yield from perform(step)
+            except TransportError as error:
+                outcome = error
+    finally:
+        procedure.close()

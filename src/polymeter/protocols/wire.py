@@ -320,7 +320,8 @@ class Reader:
     Give it a `Tree` and every named read becomes a leaf; without one the name costs nothing.
 
     Raises:
-        RemoteProtocolError: a read went past the end; the offset is where it began.
+        RemoteProtocolError: a read went past the end, or `end` is past the data; the offset is where
+            it began.
     """
 
     __slots__ = ("data", "end", "layer", "pos", "tree")
@@ -333,6 +334,8 @@ class Reader:
         self.end = len(data) if end is None else end
         self.tree = tree
         self.layer = tree.index if tree is not None else layer
+        if self.end > len(data):
+            raise self.fail(f"{self.end - start} bytes are announced, {len(data) - start} are left")
 
     @property
     def left(self) -> int:
@@ -477,9 +480,10 @@ class Buffer:
         """Where `what` begins, or -1."""
         return self._data.find(what, start)
 
-    def byte(self, index: int) -> int:
-        """The byte at `index`."""
-        return self._data[index]
+    @property
+    def data(self) -> bytearray:
+        """What waits, to look at and not to keep or change."""
+        return self._data
 
     def take(self, count: int) -> bytes:
         """Remove and give the first `count` bytes."""

@@ -33,6 +33,20 @@ class Settings:
     config: Mapping[str, Any] = field(default_factory=dict)
     """The simulator's own settings, from the file given with ``--config``."""
 
+    def text(self, name: str, default: str | None = None) -> str | None:
+        """A setting that is a text."""
+        value = self.config.get(name, default)
+        if value is not None and not isinstance(value, str):
+            raise LocalProtocolError(f"the setting {name} must be a text, not {value!r}")
+        return value
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """A setting that is a number, not negative."""
+        value = self.config.get(name, default)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
+            raise LocalProtocolError(f"the setting {name} must be a number from 0 to 1e9, not {value!r}")
+        return value
+
     def only(self, *known: str) -> Mapping[str, Any]:
         """The configuration, if it has no other keys than `known` and ``faults``."""
         for name in self.config:
@@ -95,7 +109,7 @@ def _faults(table: Any) -> dict[str, Any] | None:
     if table is None:
         return None
     try:
-        Faults(**{"seed": 0, **table})
+        Faults(**{**table, "seed": 0})
     except TypeError as error:
         raise LocalProtocolError(f"faults: {error}") from error
     return dict(table)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from polymeter.protocols.iec62056_21 import DataSet, Event, Identification, Meter, Request, serve
+from polymeter.protocols.iec62056_21 import BAUD_RATES, DataSet, Event, Identification, Meter, Request, serve
 from polymeter.protocols.procedure import Procedure
+from polymeter.protocols.wire import LocalProtocolError
 from polymeter.simulators.consumption import Consumption
 from polymeter.simulators.fleet import Fleet, Settings
 
@@ -20,13 +22,14 @@ _MANUFACTURER = "PMX"
 class _Line:
     """Meters that hear everything and answer when they are addressed."""
 
-    def __init__(self, meters: Sequence[Meter], reaction_s: float) -> None:
+    def __init__(self, meters: Sequence[Meter], reaction_s: float, silent: Callable[[str], bool]) -> None:
         self._meters = {meter.address.lstrip("0"): meter for meter in meters}
         self._reaction_s = reaction_s
+        self._silent = silent
 
     def serve(self) -> Procedure[None]:
         """One conversation: whoever is asked for answers, until another is asked for."""
-        return serve(_Selected(self._meters), reaction_s=self._reaction_s)
+        return serve(_Selected(self._meters, self._silent), reaction_s=self._reaction_s)
 
     def addresses(self, host: str, port: int) -> list[str]:
         """An address for each meter."""
@@ -37,9 +40,10 @@ class _Line:
 class _Selected:
     """The meter of a line that was asked for last."""
 
-    def __init__(self, meters: dict[str, Meter]) -> None:
+    def __init__(self, meters: dict[str, Meter], silent: Callable[[str], bool]) -> None:
         self._meters = meters
-        self._current: Meter | None = next(iter(meters.values())) if len(meters) == 1 else None
+        self._silent = silent
+        self._current: Meter | None = None
 
     def answer(self, event: Event) -> Sequence[Event]:
         """What the addressed meter says; nothing if there is none."""
@@ -49,26 +53,57 @@ class _Selected:
                 next(iter(self._meters.values())) if alone else self._meters.get(event.address.lstrip("0"))
             )
             self._current = found.session() if found is not None else None
-        return self._current.answer(event) if self._current is not None else ()
+        if self._current is None or self._silent(self._current.address):
+            return ()
+        return self._current.answer(event)
 
 
 def fleet(settings: Settings) -> Fleet:
     """A line of meters.
 
-    Settings: ``password`` (none), ``reaction`` seconds before each answer (0), ``baud`` character (5).
+    Settings: ``first`` number (1), ``password`` (none), ``reaction`` seconds before each answer
+    (0), ``baud`` character (5), and ``silent``, a list of tables ``{number, after, for}``: meters
+    that break after some seconds and work again later.
     """
-    config = settings.only("password", "reaction", "baud")
+    config = settings.only("first", "password", "reaction", "baud", "silent")
+    first, baud, password = (
+        int(settings.number("first", 1)),
+        str(config.get("baud", "5")),
+        settings.text("password"),
+    )
+    if baud not in BAUD_RATES:
+        raise LocalProtocolError(f"baud must be one of {', '.join(BAUD_RATES)}, not {baud!r}")
     meters = [
         Meter(
-            Identification(_MANUFACTURER, str(config.get("baud", "5")), "SIM100"),
+            Identification(_MANUFACTURER, baud, "SIM100"),
             _registers(number, Consumption(settings.seed * 1_000_003 + number), settings.now),
             address=f"{number:08d}",
-            password=config.get("password"),
+            password=password,
             operand=f"{number:08d}",
         )
-        for number in range(1, settings.count + 1)
+        for number in range(first, first + settings.count)
     ]
-    return _Line(meters, float(config.get("reaction", 0.0)))
+    silent = _silent(config.get("silent", ()), settings.now)
+    return _Line(meters, settings.number("reaction"), silent)
+
+
+def _silent(tables: Sequence[Mapping[str, Any]], now: Callable[[], datetime]) -> Callable[[str], bool]:
+    """Which meters do not answer, as time goes on."""
+    started = now()
+    try:
+        spans = {
+            f"{int(table['number']):08d}": (float(table["after"]), float(table["for"])) for table in tables
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise LocalProtocolError(f"silent: number, after and for are needed: {error}") from error
+
+    def silent(address: str) -> bool:
+        if address not in spans:
+            return False
+        after, lasting = spans[address]
+        return bool(after <= (now() - started).total_seconds() < after + lasting)
+
+    return silent
 
 
 def _registers(

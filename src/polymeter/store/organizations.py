@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from polymeter.domain import Organization
 from polymeter.store import tables
-from polymeter.store.connector import Tx
+from polymeter.store.connector import ANY, Tx
 from polymeter.store.rows import Rows, new_id
 
-__all__ = ["add", "change", "create", "find", "get", "page", "remove"]
+__all__ = ["change", "create", "get", "named", "page", "remove"]
 
 _rows = Rows(tables.organization, Organization, organization="id")
-add, get, find, page, change, remove = (
-    _rows.add,
-    _rows.get,
-    _rows.find,
-    _rows.page,
-    _rows.change,
-    _rows.remove,
-)
+get, page, change, remove = _rows.get, _rows.page, _rows.change, _rows.remove
 
 
 def create(tx: Tx, name: str) -> Organization:
@@ -26,4 +19,9 @@ def create(tx: Tx, name: str) -> Organization:
     Raises:
         Conflict: the name is taken.
     """
-    return add(tx, Organization(new_id(), name))
+    return _rows.add(tx, Organization(new_id(), name))
+
+
+def named(tx: Tx, name: str) -> Organization | None:
+    """The organization of that name."""
+    return _rows.find(tx, ANY, name=name)

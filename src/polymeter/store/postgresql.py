@@ -63,16 +63,14 @@ class _Engine:
         tx.connection.connection.dbapi_connection.run_async(copy)  # type: ignore[union-attr]
 
     def present(self, tx: Tx) -> list[ReadingRow]:
-        # A temporary table has no statistics; left to itself the planner may read every partition for it.
-        for method in ("hashjoin", "mergejoin", "seqscan"):
-            tx.connection.exec_driver_sql(f"SET LOCAL enable_{method} = off")
+        _plan(tx, "off")
         found = tx.connection.exec_driver_sql(
             "SELECT r.channel, extract(epoch FROM r.instant)::bigint, r.mantissa, r.exponent, r.text,"
             " r.quality, r.source, extract(epoch FROM r.received)::bigint, r.frame"
-            " FROM incoming AS i JOIN reading AS r ON r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
+            " FROM incoming AS i JOIN reading AS r"
+            " ON r.channel = i.channel AND r.instant = to_timestamp(i.instant)"
         ).all()
-        for method in ("hashjoin", "mergejoin", "seqscan"):
-            tx.connection.exec_driver_sql(f"SET LOCAL enable_{method} = on")
+        _plan(tx, "on")
         return [ReadingRow(*row) for row in found]
 
     def add_incoming(self, tx: Tx) -> int:
@@ -100,6 +98,17 @@ class _Engine:
 
     def lock(self, tx: Tx, name: str) -> None:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+
+
+def _plan(tx: Tx, other: str) -> None:
+    """Leave the planner only the nested loop over the key, or give it back the other ways.
+
+    A temporary table has no statistics; left to itself the planner may read every partition for it. Forbidden
+    ways count as so costly that the plan would be compiled, longer than it runs: no JIT either.
+    """
+    names = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit")
+    settings = ", ".join(f"set_config('{name}', '{other}', true)" for name in names)
+    tx.connection.exec_driver_sql(f"SELECT {settings}")
 
 
 class PostgreSQL:

@@ -1,7 +1,7 @@
 """The schema, one table per noun; names and keys are final, migrations only add.
 
-Everything a tenant owns has `organization`, and every uniqueness starts with it. `reading` has no foreign keys:
-they would be checked for each row of the bulk path, and a channel is never deleted while it has readings.
+Everything a tenant owns has `organization`, and every uniqueness starts with it. `reading` has no foreign
+keys: they would be checked for each row of the bulk path, and a channel with readings is never deleted.
 """
 
 from __future__ import annotations

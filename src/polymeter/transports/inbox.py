@@ -23,7 +23,7 @@ def timed_out(timeout_s: float) -> TimedOut:
 class Inbox:
     """Chunks in order of arrival, then the end of the line, clean or with its error."""
 
-    __slots__ = ("_chunks", "_datagrams", "_ended", "_failure", "_waiter", "size")
+    __slots__ = ("_chunks", "_datagrams", "_ended", "_failure", "_stumble", "_waiter", "size")
 
     def __init__(self, datagrams: bool = False) -> None:
         self._chunks: deque[bytes] = deque()
@@ -31,10 +31,13 @@ class Inbox:
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._failure: Exception | None = None
+        self._stumble: Exception | None = None
         self.size = 0
 
     def put(self, data: bytes) -> None:
         """Add what came from the line."""
+        if not data:
+            return
         self._chunks.append(data)
         self.size += len(data)
         self._wake()
@@ -46,11 +49,12 @@ class Inbox:
             self._failure = failure
             self._wake()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def stumble(self, failure: Exception) -> None:
+        """Say once that something failed on a line that goes on, as datagrams do."""
+        self._stumble = failure
+        self._wake()
 
-    def _expire(self) -> None:
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -61,10 +65,10 @@ class Inbox:
             TimedOut: nothing came in time.
             TransportError: the line broke.
         """
-        if not self._chunks and not self._ended:
+        if not self._chunks and not self._ended and self._stumble is None:
             loop = asyncio.get_running_loop()
             self._waiter = loop.create_future()
-            timer = loop.call_later(timeout_s, self._expire)
+            timer = loop.call_later(timeout_s, self._wake)
             try:
                 await self._waiter
             finally:
@@ -72,6 +76,9 @@ class Inbox:
                 self._waiter = None
         if self._chunks:
             return self._next()
+        if self._stumble is not None:
+            stumble, self._stumble = self._stumble, None
+            raise TransportError(f"the line failed: {stumble}") from stumble
         if self._ended:
             if self._failure is not None:
                 raise TransportError(f"the line broke: {self._failure}") from self._failure
@@ -97,6 +104,7 @@ class AsyncStream(asyncio.Protocol):
     """
 
     LIMIT = 1 << 20
+    CLOSE_S = 5.0
 
     def __init__(self, connected: Callable[[AsyncStream], None] | None = None) -> None:
         self._inbox = Inbox()
@@ -149,7 +157,9 @@ class AsyncStream(asyncio.Protocol):
     def peer(self) -> str:
         """The other end's address, as text."""
         name = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return f"{name[0]}:{name[1]}" if name else ""
+        if not name:
+            return ""
+        return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
     async def send(self, data: bytes) -> None:
         """See `AsyncTransport.send`."""
@@ -174,11 +184,18 @@ class AsyncStream(asyncio.Protocol):
         """A stream has no line settings; serial lines override this."""
 
     async def close(self) -> None:
-        """Shut the connection down both ways, so that a meter's modem sees the end of the call."""
+        """Shut the connection down both ways, so that a meter's modem sees the end of the call.
+
+        What was sent may take `CLOSE_S` seconds to leave; a peer that takes nothing more is cut off.
+        """
         if self._transport is None or self._closed is None:
             return
         if not self._transport.is_closing():
             if self._transport.can_write_eof() and not self._lost:
                 self._transport.write_eof()
             self._transport.close()
-        await self._closed
+        abandoned = asyncio.get_running_loop().call_later(self.CLOSE_S, self._transport.abort)
+        try:
+            await asyncio.shield(self._closed)
+        finally:
+            abandoned.cancel()

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from polymeter.protocols.procedure import Outcome, Pause, Procedure, Receive, Send, advance
-from polymeter.protocols.wire import TimedOut, TransportError
+from polymeter.protocols.procedure import Outcome, Pause, Procedure, Receive, Send, Step, relay
+from polymeter.protocols.wire import LocalProtocolError, TimedOut, TransportError
 
 __all__ = ["DIAL_TIMEOUT_S", "INITIALISATION", "dial", "hang_up", "with_carrier"]
 
@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 DIAL_TIMEOUT_S: Final = 90.0
 COMMAND_TIMEOUT_S: Final = 5.0
+GUARD_S: Final = 1.1
+"""Silence around the escape sequence; modems want more than a second."""
 ANSWER_MAX: Final = 4096
 INITIALISATION: Final = ("ATE0", "ATV1")
 """No echo, answers in words: what the reading of answers below relies on."""
@@ -34,6 +36,7 @@ _FINAL: Final = {
     "BLACKLISTED": "the modem blocks this number",
     "ERROR": "the modem refuses the command",
 }
+_NUMBER = re.compile(r"[-+0-9A-DTPW*#,;!@() ]+", re.ASCII | re.IGNORECASE)
 _LOST = re.compile(rb"(?:^|[\r\n])NO CARRIER[\r\n]*$")
 
 
@@ -42,7 +45,10 @@ def dial(number: str, initialisation: Sequence[str] = INITIALISATION) -> Procedu
 
     Raises:
         TransportError: busy, no carrier, no dial tone, or no answer of the modem itself.
+        LocalProtocolError: the number or a command holds characters that no modem takes.
     """
+    if not _NUMBER.fullmatch(number):
+        raise LocalProtocolError(f"{number!r} is no number to dial")
     for command in initialisation:
         yield from _command(command, COMMAND_TIMEOUT_S)
     try:
@@ -53,6 +59,8 @@ def dial(number: str, initialisation: Sequence[str] = INITIALISATION) -> Procedu
 
 def _command(command: str, timeout_s: float) -> Procedure[str]:
     """Send a command and wait for the line that ends its answer."""
+    if not (command.isascii() and command.isprintable()):
+        raise LocalProtocolError(f"{command!r} is no modem command")
     yield Send(command.encode("ascii") + b"\r")
     answer = b""
     while len(answer) < ANSWER_MAX:
@@ -76,10 +84,10 @@ def _command(command: str, timeout_s: float) -> Procedure[str]:
 
 def hang_up() -> Procedure[None]:
     """Back to command mode, then end the call; a modem that no longer answers has hung up."""
-    yield Pause(1.1)
-    yield Send(b"+++")
-    yield Pause(1.1)
     try:
+        yield Pause(GUARD_S)
+        yield Send(b"+++")
+        yield Pause(GUARD_S)
         yield from _command("ATH", COMMAND_TIMEOUT_S)
     except TransportError:
         return
@@ -87,20 +95,16 @@ def hang_up() -> Procedure[None]:
 
 def with_carrier(procedure: Procedure[T]) -> Procedure[T]:
     """Turn the modem's NO CARRIER in the middle of a conversation into a `TransportError`."""
-    outcome: Outcome = None
-    try:
-        while True:
-            try:
-                step = advance(procedure, outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            try:
-                outcome = yield step
-            except TransportError as error:
-                outcome = error
-            else:
-                if isinstance(step, Receive) and _LOST.search(outcome):
-                    outcome = TransportError("the modem lost the carrier")
-    finally:
-        procedure.close()
+    tail = b""
+
+    def perform(step: Step) -> Procedure[Outcome]:
+        nonlocal tail
+        outcome = yield step
+        if isinstance(step, Receive):
+            # The words may come in pieces, of which only the last one tells.
+            tail = (tail + outcome)[-32:]
+            if _LOST.search(tail):
+                return TransportError("the modem lost the carrier")
+        return outcome
+
+    return relay(procedure, perform)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from polymeter.protocols.wire import RemoteProtocolError
 
-__all__ = ["Conversation", "is_capture", "read_capture"]
+__all__ = ["Capture", "Conversation", "is_capture", "read_capture"]
 
 _PCAP: Final = {
     b"\xd4\xc3\xb2\xa1": "<",
@@ -36,11 +36,20 @@ class Conversation:
     data: bytes
 
 
+class Capture(NamedTuple):
+    """What was said, and what is wrong with the file if it is cut or damaged."""
+
+    conversations: list[Conversation]
+    problem: RemoteProtocolError | None = None
+
+
 @dataclass(slots=True)
 class _Stream:
     conversation: Conversation
+    first: int
+    begins: bool
+    """Whether its begin was captured; if not, what came first may not have been sent first."""
     segments: dict[int, bytes] = field(default_factory=dict)
-    first: int | None = None
 
 
 def is_capture(data: bytes) -> bool:
@@ -48,21 +57,21 @@ def is_capture(data: bytes) -> bool:
     return data[:4] in _PCAP or data[:4] == _PCAPNG
 
 
-def read_capture(data: bytes) -> list[Conversation]:
-    """Everything that was said in a capture.
-
-    Raises:
-        RemoteProtocolError: the file is no capture, or ends in the middle of a packet's header.
-    """
+def read_capture(data: bytes) -> Capture:
+    """Everything that was said in a capture, as far as the file goes. Never raises."""
     found: list[Conversation] = []
     streams: dict[tuple[str, str], _Stream] = {}
-    for link, packet in _packets(data):
-        network = _network_layer(link, packet)
-        if network is not None:
-            _transport_layer(network, found, streams)
+    problem = None
+    try:
+        for link, packet in _packets(data):
+            network = _network_layer(link, packet)
+            if network is not None:
+                _transport_layer(network, found, streams)
+    except RemoteProtocolError as error:
+        problem = error
     for stream in streams.values():
         stream.conversation.data = _joined(stream)
-    return [conversation for conversation in found if conversation.data]
+    return Capture([conversation for conversation in found if conversation.data], problem)
 
 
 def _packets(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -85,6 +94,8 @@ def _pcap_packets(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
             raise RemoteProtocolError(f"a packet of {size} bytes", at)
         yield link, data[at + 16 : at + 16 + size]
         at += 16 + size
+    if at != len(data):
+        raise RemoteProtocolError("the capture ends in the middle of a packet", len(data))
 
 
 def _pcapng_packets(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -108,6 +119,8 @@ def _pcapng_packets(data: bytes) -> Iterator[tuple[int, bytes]]:
         elif block == 3 and links and len(body) >= 4:
             yield links[0], body[4:]
         at += size
+    if at != len(data):
+        raise RemoteProtocolError("the capture ends in the middle of a block", len(data))
 
 
 _ETHERTYPES: Final = (b"\x08\x00", b"\x86\xdd")
@@ -139,7 +152,7 @@ def _transport_layer(
     """Add the payload of one IP packet; fragments after the first are passed over."""
     version = packet[0] >> 4 if packet else 0
     if version == 4 and len(packet) >= 20:
-        header, protocol = (packet[0] & 15) * 4, packet[9]
+        header, protocol = max((packet[0] & 15) * 4, 20), packet[9]
         total = int.from_bytes(packet[2:4], "big") or len(packet)
         if int.from_bytes(packet[6:8], "big") & 0x1FFF:
             return
@@ -147,7 +160,7 @@ def _transport_layer(
         body = packet[header:total]
     elif version == 6 and len(packet) >= 40:
         protocol = packet[6]
-        source, destination = (packet[at : at + 16].hex(":", 2) for at in (8, 24))
+        source, destination = (f"[{packet[at : at + 16].hex(':', 2)}]" for at in (8, 24))
         body = packet[40 : 40 + int.from_bytes(packet[4:6], "big")]
     else:
         return
@@ -170,26 +183,26 @@ def _segment(
 ) -> None:
     sequence = int.from_bytes(body[4:8], "big")
     begins = bool(body[13] & 2)
-    payload = body[(body[12] >> 4) * 4 :]
+    payload = body[max((body[12] >> 4) * 4, 20) :]
     stream = streams.get((source, destination))
     if stream is None or begins:
         if stream is not None:
             stream.conversation.data = _joined(stream)
         conversation = Conversation(source, destination, "tcp", b"")
         found.append(conversation)
-        stream = streams[source, destination] = _Stream(conversation)
-        stream.first = (sequence + 1 if begins else sequence) & 0xFFFFFFFF
+        first = (sequence + 1 if begins else sequence) & 0xFFFFFFFF
+        stream = streams[source, destination] = _Stream(conversation, first, begins)
     if payload:
-        assert stream.first is not None
-        at = (sequence - stream.first) & 0xFFFFFFFF
-        if at < 1 << 31:
-            stream.segments.setdefault(at, payload)
+        at = (sequence + begins - stream.first) & 0xFFFFFFFF
+        at -= (at >> 31) << 32  # sequence numbers wrap: the upper half is what was sent before
+        if len(payload) > len(stream.segments.get(at, b"")):
+            stream.segments[at] = payload
 
 
 def _joined(stream: _Stream) -> bytes:
     """The segments in order, what was sent twice once; a gap is closed, for the decoder to notice."""
     joined = bytearray()
-    reached = 0
+    reached = 0 if stream.begins else min(stream.segments, default=0)
     for at, payload in sorted(stream.segments.items()):
         if at < reached:
             payload = payload[reached - at :]

@@ -13,8 +13,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, assert_never
 
-from polymeter.protocols.procedure import Outcome, Pause, Procedure, Receive, Send, SetLine, advance
-from polymeter.protocols.wire import TransportError
+from polymeter.protocols.procedure import Outcome, Pause, Procedure, Receive, Send, SetLine, Step, advance
+from polymeter.protocols.wire import ProtocolError, TransportError
 from polymeter.transports.inbox import timed_out
 
 __all__ = ["Simulated", "run_simulated"]
@@ -98,31 +98,42 @@ class _Simulation:
             try:
                 step = advance(end.procedure, outcome)
             except StopIteration as stop:
-                end.done, end.result = True, stop.value
-                self._at(self.now + self.latency_s, self._hang_up, self._peer(end))
-                return
-            outcome = b""
-            match step:
-                case Send(data):
-                    taken = self.now + _duration(end.line, len(data))
-                    self._at(taken + self.latency_s, self._arrive, end, self._peer(end), data)
-                    self._at(taken, self._resume, end, b"")
+                end.result = stop.value
+            except ProtocolError:
+                if end is self.reader:
+                    raise
+                # As on a real line: a meter that breaks down is one that hangs up.
+            else:
+                outcome = self._perform(end, step)
+                if outcome is None:
                     return
-                case Pause(seconds):
-                    self._at(self.now + seconds, self._resume, end, b"")
-                    return
-                case SetLine():
-                    end.line = step
-                case Receive(timeout_s):
-                    end.waiting = step
-                    self._arm(end, timeout_s)
-                    self._deliver(end)
-                    return
-                case _:
-                    assert_never(step)
+                continue
+            end.done = True
+            self._at(self.now + self.latency_s, self._hang_up, self._peer(end))
+            return
 
-    def _arrive(self, sender: _End, receiver: _End, data: bytes) -> None:
-        if sender.line is not None and receiver.line is not None and sender.line != receiver.line:
+    def _perform(self, end: _End, step: Step) -> Outcome:
+        """Begin a step; what came of it, or `None` if that is known later."""
+        match step:
+            case Send(data):
+                taken = self.now + _duration(end.line, len(data))
+                self._at(taken + self.latency_s, self._arrive, end.line, self._peer(end), data)
+                self._at(taken, self._resume, end, b"")
+            case Pause(seconds):
+                self._at(self.now + seconds, self._resume, end, b"")
+            case SetLine():
+                end.line = step
+                return b""
+            case Receive(timeout_s):
+                end.waiting = step
+                self._arm(end, timeout_s)
+                self._deliver(end)
+            case _:
+                assert_never(step)
+        return None
+
+    def _arrive(self, sent_at: SetLine | None, receiver: _End, data: bytes) -> None:
+        if sent_at is not None and receiver.line is not None and sent_at != receiver.line:
             data = bytes((byte * 37 + 11) & 0xFF for byte in data)
         if data:
             receiver.arrivals.append(data)
@@ -158,7 +169,7 @@ class _Simulation:
         end.waiting = None
         end.timer += 1
         end.gathered.clear()
-        self._resume(end, outcome)
+        self._at(self.now, self._resume, end, outcome)
 
 
 def _duration(line: SetLine | None, count: int) -> float:

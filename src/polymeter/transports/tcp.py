@@ -53,7 +53,7 @@ def connect(host: str, port: int, timeout_s: float) -> TCP:
     """Open a blocking connection; tries every address of `host`, IPv6 and IPv4."""
     try:
         return TCP(socket.create_connection((host, port), timeout=timeout_s))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise TransportError(f"cannot connect to {host} port {port}: {error}") from error
 
 
@@ -65,7 +65,7 @@ async def connect_async(host: str, port: int, timeout_s: float) -> AsyncStream:
             _, stream = await loop.create_connection(AsyncStream, host, port)
     except TimeoutError as error:
         raise TransportError(f"cannot connect to {host} port {port}: no answer in {timeout_s:g} s") from error
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise TransportError(f"cannot connect to {host} port {port}: {error}") from error
     return stream
 
@@ -91,7 +91,7 @@ class TCPServer:
             self._server = await loop.create_server(
                 lambda: AsyncStream(self._accept), host, port, backlog=1024
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise TransportError(f"cannot listen on {host} port {port}: {error}") from error
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from typing import Any
 
 from polymeter.protocols.wire import TransportError
@@ -28,8 +29,11 @@ class UDP:
     def receive(self, timeout_s: float) -> bytes:
         """See `Transport.receive`."""
         try:
-            self._socket.settimeout(max(timeout_s, 1e-6))
-            return self._socket.recv(65536)
+            end = time.monotonic() + timeout_s
+            while True:
+                self._socket.settimeout(max(end - time.monotonic(), 1e-6))
+                if data := self._socket.recv(65536):
+                    return data  # an empty datagram says nothing, and certainly not the end
         except TimeoutError as error:
             raise timed_out(timeout_s) from error
         except OSError as error:
@@ -67,7 +71,7 @@ class AsyncUDP(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         """Called by the event loop, for example when nobody listens at the other end."""
-        self._inbox.end(exc)
+        self._inbox.stumble(exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the event loop."""
@@ -94,11 +98,14 @@ class AsyncUDP(asyncio.DatagramProtocol):
 
 def connect(host: str, port: int) -> UDP:
     """Open a blocking datagram socket towards one meter."""
+    opened: socket.socket | None = None
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         opened = socket.socket(family, kind, proto)
         opened.connect(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        if opened is not None:
+            opened.close()
         raise TransportError(f"cannot reach {host} port {port}: {error}") from error
     return UDP(opened)
 
@@ -108,6 +115,6 @@ async def connect_async(host: str, port: int) -> AsyncUDP:
     loop = asyncio.get_running_loop()
     try:
         _, endpoint = await loop.create_datagram_endpoint(AsyncUDP, remote_addr=(host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise TransportError(f"cannot reach {host} port {port}: {error}") from error
     return endpoint

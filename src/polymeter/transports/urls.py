@@ -18,11 +18,11 @@ from polymeter.protocols.wire import LocalProtocolError
 from polymeter.transports import modem, serial, tcp, udp
 from polymeter.transports.runners import AsyncTransport, Transport, run, run_blocking
 
-__all__ = ["LINE_PARAMETERS", "SECRET_PARAMETERS", "URL", "open_async", "open_blocking"]
+__all__ = ["LINE_PARAMETERS", "SECRET_PARAMETERS", "URL", "open_async", "open_blocking", "scheme_of"]
 
 LINE_PARAMETERS: Final = {
     "timeout": "seconds to wait for a connection (10)",
-    "udp": "use UDP in place of TCP",
+    "udp": "yes: use UDP in place of TCP",
     "baud": "serial: rate to begin with (the protocol's own)",
     "bits": "serial: data bits, 7 or 8 (the protocol's own)",
     "parity": "serial: N, E or O (the protocol's own)",
@@ -31,6 +31,20 @@ LINE_PARAMETERS: Final = {
 }
 SECRET_PARAMETERS: Final = frozenset({"password", "key", "auth_key", "dedicated_key", "private_key"})
 _LINES: Final = ("tcp", "udp", "serial", "rfc2217", "modem")
+
+
+def scheme_of(address: str) -> str:
+    """The protocol that an address names.
+
+    Raises:
+        LocalProtocolError: there is no scheme. The address is not repeated beyond its query, which
+            may hold secrets.
+    """
+    before, found, _ = address.partition("://")
+    if not found:
+        shown = address.partition("?")[0].rpartition("@")[2]
+        raise LocalProtocolError(f"{shown!r} is no address: SCHEME://HOST:PORT is expected")
+    return before.partition("+")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +65,28 @@ class URL:
         Raises:
             LocalProtocolError: it has no scheme, host or port where they are needed.
         """
-        if "://" not in text:
-            raise LocalProtocolError(f"{text!r} is no address: SCHEME://HOST:PORT is expected")
-        split = urlsplit(text)
+        scheme_of(text)
+        try:
+            split = urlsplit(text)
+            port = split.port if split.hostname is not None else None
+        except ValueError as error:
+            raise LocalProtocolError(f"the address has no valid host and port: {error}") from error
+        if split.fragment or text.endswith("#"):
+            raise LocalProtocolError("an address has no part after #; write # in a value as %23")
         scheme, _, line = split.scheme.partition("+")
         parameters: dict[str, str] = {}
-        for name, value in parse_qsl(split.query, keep_blank_values=True):
+        # A plus is a plus, in passwords as in modem commands; only HTML forms mean a blank by it.
+        for name, value in parse_qsl(split.query.replace("+", "%2B"), keep_blank_values=True):
             if name in parameters:
                 raise LocalProtocolError(f"parameter {name!r} is given twice")
             parameters[name] = value
-        line = line or ("udp" if "udp" in parameters and parameters["udp"] not in ("0", "no") else "tcp")
+        if line in ("", "tcp") and parameters.get("udp", "no") not in ("no", "0", "false"):
+            line = "udp"
+        line = line or "tcp"
         if line not in _LINES:
             raise LocalProtocolError(f"{line!r} is no line; there are {', '.join(_LINES)}")
-        try:
-            port = split.port
-        except ValueError as error:
-            raise LocalProtocolError(f"{split.netloc!r} has no valid port") from error
+        if line != "modem" and "@" in split.netloc:
+            raise LocalProtocolError("an address has no user before @; a password is a parameter")
         host = unquote(split.netloc) if line == "modem" else unquote(split.hostname or "")
         port = default_port if port is None and line in ("tcp", "udp") else port
         url = cls(scheme, line, host, port, unquote(split.path), parameters)
@@ -82,30 +102,40 @@ class URL:
             raise LocalProtocolError(f"the address of a meter by {self.line} needs a host or number")
         if self.line != "modem" and self.port is None:
             raise LocalProtocolError(
-                f"{self.scheme} has no default port: write {self.scheme}://{self.host}:PORT"
+                f"{self.scheme} has no default port: write {self._scheme()}://{self.bracketed_host()}:PORT"
             )
         if self.line == "modem" and "via" not in self.parameters:
             raise LocalProtocolError("a modem address needs ?via=serial:///dev/ttyS0 or ?via=tcp://HOST:PORT")
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host and self.line != "modem" else self.host
         port = f":{self.port}" if self.port is not None else ""
-        scheme = self.scheme if self.line in ("tcp", "udp") else f"{self.scheme}+{self.line}"
         shown = [
             f"{name}=***" if name in SECRET_PARAMETERS else f"{name}={value}"
             for name, value in self.parameters.items()
         ]
-        return f"{scheme}://{host}{port}{self.path}" + (f"?{'&'.join(shown)}" if shown else "")
+        place = f"{self._scheme()}://{self.bracketed_host()}{port}{self.path}"
+        return place + (f"?{'&'.join(shown)}" if shown else "")
+
+    def _scheme(self) -> str:
+        own = self.line == "tcp" or (self.line == "udp" and "udp" in self.parameters)
+        return self.scheme if own else f"{self.scheme}+{self.line}"
+
+    def bracketed_host(self) -> str:
+        """The host as it stands in an address: IPv6 in brackets."""
+        return f"[{self.host}]" if ":" in self.host and self.line != "modem" else self.host
 
     def number(self, name: str, default: float) -> float:
-        """A parameter that is a number."""
+        """A parameter that is a number, not negative and not endless."""
         text = self.parameters.get(name)
         if text is None:
             return default
         try:
-            return float(text)
+            value = float(text)
         except ValueError as error:
             raise LocalProtocolError(f"parameter {name} must be a number, not {text!r}") from error
+        if not 0 <= value < 1e9:
+            raise LocalProtocolError(f"parameter {name} must be from 0 to 1e9, not {text!r}")
+        return value
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         """A parameter that is one of a few words."""
@@ -131,7 +161,7 @@ class _SerialSettings:
 
 
 def _serial_settings(url: URL, baud: int, bits: int, parity: Parity) -> _SerialSettings:
-    port = url.path if url.line == "serial" else f"rfc2217://{url.host}:{url.port}"
+    port = url.path if url.line == "serial" else f"rfc2217://{url.bracketed_host()}:{url.port}"
     chosen = url.choice("parity", parity, ("N", "E", "O"))
     rate, size = int(url.number("baud", baud)), int(url.number("bits", bits))
     parities: dict[str, Parity] = {"N": "N", "E": "E", "O": "O"}

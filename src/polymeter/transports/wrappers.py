@@ -12,35 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from polymeter.protocols.procedure import Outcome, Pause, Procedure, Receive, Send, SetLine, Step, advance
+from polymeter.protocols.procedure import Outcome, Pause, Procedure, Receive, Send, SetLine, Step, relay
 from polymeter.protocols.wire import LocalProtocolError, TimedOut, TransportError
 
 __all__ = ["Faults", "disturb", "record", "replay", "trace"]
 
 T = TypeVar("T")
-
-
-def _tap(
-    procedure: Procedure[T],
-    on_step: Callable[[Step], Step],
-    on_outcome: Callable[[Step, bytes | TransportError], bytes | TransportError],
-) -> Procedure[T]:
-    """Pass every step and every outcome through a function each."""
-    outcome: Outcome = None
-    try:
-        while True:
-            try:
-                step = advance(procedure, outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            step = on_step(step)
-            try:
-                outcome = on_outcome(step, (yield step))
-            except TransportError as error:
-                outcome = on_outcome(step, error)
-    finally:
-        procedure.close()
 
 
 def trace(procedure: Procedure[T], tell: Callable[[str], None]) -> Procedure[T]:
@@ -49,7 +26,7 @@ def trace(procedure: Procedure[T], tell: Callable[[str], None]) -> Procedure[T]:
     What travels is shown as it is, passwords too: a trace belongs to who may see the line.
     """
 
-    def on_step(step: Step) -> Step:
+    def perform(step: Step) -> Procedure[Outcome]:
         match step:
             case Send(data):
                 tell(f"> {data.hex(' ')}  {_printable(data)}")
@@ -59,16 +36,16 @@ def trace(procedure: Procedure[T], tell: Callable[[str], None]) -> Procedure[T]:
                 tell(f"= pause {seconds:g} s")
             case Receive():
                 pass
-        return step
-
-    def on_outcome(step: Step, outcome: bytes | TransportError) -> bytes | TransportError:
-        if isinstance(outcome, TransportError):
-            tell(f"! {outcome}")
-        elif isinstance(step, Receive):
+        try:
+            outcome = yield step
+        except TransportError as error:
+            tell(f"! {error}")
+            raise
+        if isinstance(step, Receive):
             tell(f"< {outcome.hex(' ')}  {_printable(outcome)}" if outcome else "< closed")
         return outcome
 
-    return _tap(procedure, on_step, on_outcome)
+    return relay(procedure, perform)
 
 
 def _printable(data: bytes) -> str:
@@ -78,63 +55,69 @@ def _printable(data: bytes) -> str:
 def record(procedure: Procedure[T], write: Callable[[str], None]) -> Procedure[T]:
     """Write the conversation, a JSON line for each thing that happened; `replay` reads it."""
 
-    def on_step(step: Step) -> Step:
-        if isinstance(step, Send):
-            write(json.dumps({"send": step.data.hex()}))
-        return step
-
-    def on_outcome(step: Step, outcome: bytes | TransportError) -> bytes | TransportError:
-        if isinstance(outcome, TimedOut):
-            write(json.dumps({"timed_out": str(outcome)}))
-        elif isinstance(outcome, TransportError):
-            write(json.dumps({"failed": str(outcome)}))
-        elif isinstance(step, Receive):
-            write(json.dumps({"receive": outcome.hex()}))
+    def perform(step: Step) -> Procedure[Outcome]:
+        entry = {"send": step.data.hex()} if isinstance(step, Send) else {}
+        try:
+            outcome = yield step
+        except TransportError as error:
+            write(json.dumps({**entry, "timed_out" if isinstance(error, TimedOut) else "failed": str(error)}))
+            raise
+        if isinstance(step, Receive):
+            entry = {"receive": outcome.hex()}
+        if entry:
+            write(json.dumps(entry))
         return outcome
 
-    return _tap(procedure, on_step, on_outcome)
+    return relay(procedure, perform)
 
 
 def replay(procedure: Procedure[T], recording: Iterable[str]) -> T:
     """Run `procedure` against a recording instead of a line; no time passes.
 
     Raises:
-        LocalProtocolError: the procedure says something else than was recorded, or more.
+        LocalProtocolError: the procedure says something else than was recorded, or more; or a
+            line of the recording is none.
     """
-    happened = iter(recording)
-    outcome: Outcome = None
-    number = 0
+    happened = enumerate(recording, 1)
+
+    def perform(step: Step) -> Procedure[Outcome]:
+        if isinstance(step, Pause | SetLine):
+            return b""
+        number, line = next(happened, (0, ""))
+        if not number:
+            raise LocalProtocolError(f"the recording ends before {step}")
+        return _recorded(line, step, number)
+        yield step  # never reached: it makes this function the generator that `relay` wants
+
+    alone = relay(procedure, perform)
     try:
-        while True:
-            try:
-                step = advance(procedure, outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            outcome = b""
-            if isinstance(step, Pause | SetLine):
-                continue
-            number += 1
-            line = next(happened, None)
-            if line is None:
-                raise LocalProtocolError(f"the recording ends before step {number}: {step}")
-            outcome = _recorded(json.loads(line), step, number)
-    finally:
-        procedure.close()
+        next(alone)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("unreachable: a replay yields no step")
 
 
-def _recorded(entry: dict[str, str], step: Step, number: int) -> bytes | TransportError:
-    if isinstance(step, Send) and "send" in entry:
-        if bytes.fromhex(entry["send"]) != step.data:
-            raise LocalProtocolError(f"step {number} sends {step.data.hex()}, recorded was {entry['send']}")
-        return b""
+def _recorded(line: str, step: Step, number: int) -> Outcome:
+    """What happened at `step`, by line `number` of a recording."""
+    try:
+        entry: dict[str, str] = json.loads(line)
+        said = {name: bytes.fromhex(entry[name]) for name in ("send", "receive") if name in entry}
+    except (ValueError, TypeError) as error:
+        raise LocalProtocolError(f"line {number} is no line of a recording: {error}") from error
+    if isinstance(step, Send) and "send" in said and said["send"] != step.data:
+        raise LocalProtocolError(
+            f"line {number} sends {said['send'].hex()}, now {step.data.hex()} is to be sent"
+        )
+    if ("send" in said) != isinstance(step, Send):
+        raise LocalProtocolError(f"line {number} is {line.strip()}, now comes {step}")
     if "timed_out" in entry:
         return TimedOut(entry["timed_out"])
     if "failed" in entry:
         return TransportError(entry["failed"])
-    if isinstance(step, Receive) and "receive" in entry:
-        return bytes.fromhex(entry["receive"])
-    raise LocalProtocolError(f"step {number} is {step}, recorded was {entry}")
+    if isinstance(step, Receive) and "receive" not in said:
+        raise LocalProtocolError(f"line {number} is {line.strip()}, now comes {step}")
+    return said.get("receive", b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +138,13 @@ class Faults:
     break_: float = 0.0
     """The line breaks instead."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no chance, before a conversation meets it."""
+        for name in ("lose", "flip", "cut", "noise", "split", "break_"):
+            chance = getattr(self, name)
+            if not isinstance(chance, int | float) or not 0 <= chance <= 1:
+                raise LocalProtocolError(f"{name} must be a chance from 0 to 1, not {chance!r}")
+
 
 def disturb(procedure: Procedure[T], faults: Faults) -> Procedure[T]:
     """Put a bad line between a procedure and its peer; the same seed gives the same faults."""
@@ -174,35 +164,23 @@ def disturb(procedure: Procedure[T], faults: Faults) -> Procedure[T]:
             data = dice.randbytes(1) + data
         return data
 
-    outcome: Outcome = None
-    try:
-        while True:
-            try:
-                step = advance(procedure, outcome)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if isinstance(step, Receive) and held:
-                outcome = held.pop()
-                continue
-            try:
-                outcome = yield step
-                while isinstance(step, Receive) and outcome and hit(faults.lose):
-                    outcome = yield step
-            except TransportError as error:
-                outcome = error
-                continue
-            if not isinstance(step, Receive) or not outcome:
-                continue
-            if hit(faults.break_):
-                outcome = TransportError("the line broke (injected)")
-                continue
-            outcome = hurt(outcome)
-            if len(outcome) > 1 and hit(faults.split):
-                at = dice.randrange(1, len(outcome))
-                held.append(outcome[at:])
-                outcome = outcome[:at]
-            if not outcome:
-                outcome = TimedOut("nothing came (injected)")
-    finally:
-        procedure.close()
+    def perform(step: Step) -> Procedure[Outcome]:
+        if not isinstance(step, Receive):
+            return (yield step)
+        if held:
+            return held.pop()
+        data = yield step
+        while data and hit(faults.lose):
+            data = yield step
+        if not data:
+            return data
+        if hit(faults.break_):
+            return TransportError("the line broke (injected)")
+        data = hurt(data)
+        if len(data) > 1 and hit(faults.split):
+            at = dice.randrange(1, len(data))
+            held.append(data[at:])
+            data = data[:at]
+        return data or TimedOut("nothing came (injected)")
+
+    return relay(procedure, perform)

@@ -7,12 +7,15 @@ is; characters are read as 7 bits (§ 5.1.1).
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from polymeter.protocols.iec62056_21.frames import (
     ACK,
+    LINE_MAX,
     NAK,
     SOH,
+    STRIP_PARITY,
     STX,
     Acknowledge,
     Break,
@@ -23,8 +26,10 @@ from polymeter.protocols.iec62056_21.frames import (
     OptionSelect,
     Repeat,
     Request,
+    block_end,
     decode_block,
     decode_line,
+    decode_option,
     encode,
 )
 from polymeter.protocols.wire import NEED_DATA, Buffer, LocalProtocolError, NeedData, RemoteProtocolError
@@ -49,6 +54,7 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
     },
     "reading out": {
         ("meter", "data"): "read out",
+        ("reader", "repeat"): "reading out",
         ("reader", "request"): "requested",
     },
     "read out": {
@@ -59,16 +65,21 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
     "entering": {
         ("meter", "command"): "programming",
         ("meter", "break"): "idle",
+        ("reader", "repeat"): "entering",
+        ("reader", "break"): "idle",
         ("reader", "request"): "requested",
     },
     "programming": {
         ("reader", "command"): "asked",
+        ("reader", "repeat"): "asked",
+        ("meter", "repeat"): "programming",
         ("reader", "break"): "idle",
         ("reader", "request"): "requested",
     },
     "asked": {
         ("meter", "data"): "programming",
         ("meter", "partial data"): "partly answered",
+        ("meter", "command"): "programming",
         ("meter", "acknowledge"): "programming",
         ("meter", "repeat"): "programming",
         ("meter", "break"): "idle",
@@ -84,9 +95,14 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
         ("reader", "request"): "requested",
     },
 }
-"""State, then who says what, then the state after it. The picture in the docs is drawn from this."""
+"""State, then who says what, then the state after it. The picture in the docs is drawn from this.
 
-_STRIP_PARITY = bytes(byte & 0x7F for byte in range(256))
+The two ends may differ by a message that one has sent and the other has not understood; so each
+may ask for a repeat both where it waits for an answer and where the other has given it.
+"""
+
+NOISE_MAX: Final = 1 << 16
+"""Bytes between two messages before a line is taken for something else than a meter's."""
 
 
 def _kind(event: Event) -> str:
@@ -126,6 +142,8 @@ class Connection:
         self.noise = 0
         """Bytes skipped because no message begins with them."""
         self._buffer = Buffer(limit)
+        self._searched = 0
+        self._noise_since = 0
 
     def receive_data(self, data: bytes) -> None:
         """Take in what came.
@@ -135,9 +153,9 @@ class Connection:
                 waited is dropped; the conversation can be begun again.
         """
         try:
-            self._buffer.append(data.translate(_STRIP_PARITY))
+            self._buffer.append(data.translate(STRIP_PARITY))
         except RemoteProtocolError:
-            self._buffer.clear()
+            self.discard()
             raise
 
     def next_event(self) -> Event | NeedData:
@@ -147,13 +165,12 @@ class Connection:
             RemoteProtocolError: a message is damaged or has no place here. It is dropped and the
                 state is as before, so it can be asked for again. Any other exception is a bug.
         """
-        offset = self._skip_noise()
-        if not self._buffer:
-            return NEED_DATA
         size = self._message_size()
         if size is None:
             return NEED_DATA
+        offset = self._buffer.dropped
         message = self._buffer.take(size)
+        self._searched = self._noise_since = 0
         event = self._decode(message, offset)
         self._move("meter" if self.end == "reader" else "reader", event, offset)
         return event
@@ -171,9 +188,14 @@ class Connection:
         self.state = state
         return data
 
-    def reset(self) -> None:
-        """Forget the conversation and what waits, as after silence."""
+    def discard(self) -> None:
+        """Drop a message that has begun and will not end, as after silence; the state stays."""
         self._buffer.clear()
+        self._searched = 0
+
+    def reset(self) -> None:
+        """Forget the conversation and what waits, as after the end of a session."""
+        self.discard()
         self.state = "idle"
 
     def _move(self, end: End, event: Event, offset: int) -> None:
@@ -182,41 +204,51 @@ class Connection:
             raise RemoteProtocolError(f"{_kind(event)} has no place when {self.state}", offset)
         self.state = state
 
-    def _skip_noise(self) -> int:
-        """Drop bytes that begin no message; give the stream offset of the one that does."""
-        count = 0
-        while count < len(self._buffer) and self._buffer.byte(count) not in _STARTS:
-            count += 1
-        if count:
-            self.noise += count
-            self._buffer.take(count)
-        return self._buffer.dropped
+    def _drop(self, count: int) -> None:
+        """Skip bytes that begin no message."""
+        self._buffer.take(count)
+        self.noise += count
+        self._noise_since += count
+        if self._noise_since > NOISE_MAX:
+            self._noise_since = 0
+            raise RemoteProtocolError(f"{NOISE_MAX} bytes and no message among them", self._buffer.dropped)
 
     def _message_size(self) -> int | None:
-        """The length of the message at the buffer's start, `None` while it is not whole."""
-        start = self._buffer.byte(0)
-        if start in (SOH, STX):
-            ends = [at for at in (self._buffer.find(b"\x03", 1), self._buffer.find(b"\x04", 1)) if at > 0]
-            return min(ends) + 2 if ends and len(self._buffer) >= min(ends) + 2 else None
-        if start == ord("/") or (start == ACK and self.end == "meter" and self.state == "identified"):
-            end = self._buffer.find(b"\n")
-            return end + 1 if end >= 0 else None
-        return 1
+        """Skip noise; the length of the message that then begins, `None` while it is not whole."""
+        data = self._buffer.data
+        while True:
+            start = _START.search(data)
+            if start is None or start.start():
+                self._drop(len(data) if start is None else start.start())
+            if not data:
+                return None
+            if data[0] in (SOH, STX):
+                end = block_end(data, 0, self._searched)
+                self._searched = len(data) - 1
+                return end
+            if data[0] == NAK or (data[0] == ACK and not self._awaits_option()):
+                return 1
+            end = data.find(b"\n", 0, LINE_MAX) + 1
+            if not end and len(data) < LINE_MAX:
+                return None
+            # No line holds a second / after its first character: what is before that is noise.
+            begin = data.rfind(b"/", 0, end) if end else 1
+            if begin <= 0:
+                return end
+            self._drop(begin)
+
+    def _awaits_option(self) -> bool:
+        return self.end == "meter" and self.state == "identified"
 
     def _decode(self, message: bytes, offset: int) -> Event:
         start = message[0]
         if start in (SOH, STX):
             return decode_block(message, offset=offset)
-        if start == NAK:
-            return Repeat()
         if start == ord("/"):
             return decode_line(message, offset=offset)
-        if len(message) == 1:
-            return Acknowledge()
-        option = message[1:].rstrip(b"\r\n").decode("latin-1")
-        if len(option) != 3:
-            raise RemoteProtocolError(f"an option has three characters, not {option!r}", offset + 1)
-        return OptionSelect(*option)
+        if start == NAK:
+            return Repeat()
+        return Acknowledge() if len(message) == 1 else decode_option(message, offset=offset)
 
 
-_STARTS = frozenset((SOH, STX, ACK, NAK, ord("/")))
+_START = re.compile(rb"[\x01\x02\x06\x15/]")

@@ -7,14 +7,17 @@ with its place, and the reading goes on behind it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from polymeter.protocols.iec62056_21.frames import (
     ACK,
+    LINE_MAX,
     NAK,
     SOH,
+    STRIP_PARITY,
     STX,
     Acknowledge,
     Break,
@@ -22,12 +25,14 @@ from polymeter.protocols.iec62056_21.frames import (
     DataMessage,
     Event,
     Identification,
-    OptionSelect,
     Repeat,
     Request,
+    block_check,
+    block_end,
     decode_block,
     decode_data,
     decode_line,
+    decode_option,
 )
 from polymeter.protocols.iec62056_21.readings import is_refusal, records, refusal_text
 from polymeter.protocols.wire import (
@@ -49,95 +54,99 @@ _DEVICE_ADDRESS: Final = ("1-0:0.0.0*255", "0-0:96.1.0*255", "0-0:96.1.1*255")
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like IEC 62056-21, `None` if it does not."""
-    message = data.lstrip(bytes(_PADDING))
+    message = _without_parity(data.strip(bytes(_PADDING)))
     if not message:
         return None
     if message[0] in (SOH, STX):
-        end = _block_end(message, 0)
-        if end is None:
-            return None
+        # The end may have been stripped with the padding: a block check character can be a blank.
+        message = _without_parity(data.lstrip(bytes(_PADDING)))
         try:
-            decode_block(_without_parity(message[:end]))
+            decode_block(message[: block_end(message, 0)])
         except RemoteProtocolError:
             return None
         return f"{'SOH' if message[0] == SOH else 'STX'} … ETX with a good block check"
-    if message[0] & 0x7F == ord("/"):
-        line, newline, rest = message.partition(b"\n")
-        if b"!" in line and not line.startswith(b"/?"):
-            return None
-        if newline and (not rest or rest[0] & 0x7F in (STX, SOH, ACK) or line.startswith(b"/?")):
-            return "an identification line" if not line.startswith(b"/?") else "a request line"
-    return None
+    if message[0] == ACK:
+        return "ACK with an option" if _OPTION.match(message) else None
+    return _line_reason(message) if message[0] == ord("/") else None
+
+
+_OPTION = re.compile(rb"\x06[0-9][0-9A-I][0-9A-I](?:\r|$)")
+
+
+def _line_reason(message: bytes) -> str | None:
+    line, newline, rest = message.partition(b"\n")
+    if line.startswith(b"/?"):
+        return "a request line" if b"!" in line else None
+    if b"!" in line or (newline and rest.lstrip(bytes(_PADDING))[:1] not in (b"", b"\x01", b"\x02", b"\x06")):
+        return None
+    return "an identification line" if newline or len(line) >= 5 else None
 
 
 def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bool = True) -> list[Decoded]:
     """Decode every message of `data`. Never raises: what is wrong is told in the result.
 
-    With `options.lenient` values are listed although the block check character does not fit.
+    With `options.lenient` values are listed although the block check character does not fit. A
+    block that is whole but has a line that is no data set is invalid, and its other values are kept.
     """
     return [_decode_message(data[start:end], start, options, explain) for start, end in _split(data)]
 
 
 def _split(data: bytes) -> Iterator[tuple[int, int]]:
     """Where messages begin and end; padding before a message belongs to it."""
+    plain = data.translate(STRIP_PARITY)
     start = at = 0
-    while at < len(data):
-        byte = data[at] & 0x7F
-        if byte in (SOH, STX):
-            end = _block_end(data, at)
-        elif byte == ord("/"):
-            end = _line_end(data, at)
-            following = end
-            while following is not None and following < len(data) and data[following] in _PADDING:
-                following += 1
-            if following is not None and following < len(data) and data[following] & 0x7F == STX:
-                end = _block_end(data, following)
-        elif byte == ACK:
-            line = _line_end(data, at)
-            end = line if line == at + 6 else at + 1
-        elif byte == NAK:
-            end = at + 1
-        elif data[at] in _PADDING:
-            at += 1
-            continue
-        else:
-            at = _next_start(data, at)
-            yield start, at
-            start = at
-            continue
-        at = len(data) if end is None else end
-        yield start, at
-        start = at
-    if start < len(data) and (start == 0 or any(byte not in _PADDING for byte in data[start:])):
+    while (at := _past_padding(data, at)) < len(data):
+        end = _message_end(data, plain, at)
+        if end is None:
+            # Nothing that ends: it stands alone up to where another message may begin.
+            following = _START.search(plain, at + 1)
+            end = following.start() if following else len(data)
+        yield start, end
+        start = at = end
+    if start < len(data) and start == 0:
         yield start, len(data)
 
 
-def _next_start(data: bytes, at: int) -> int:
-    while at < len(data) and data[at] & 0x7F not in (SOH, STX, ACK, NAK, ord("/")):
+def _message_end(data: bytes, plain: bytes, at: int) -> int | None:
+    """The end of the message at `at`; `None` if none begins there, or it has no end."""
+    match plain[at]:
+        case 0x01 | 0x02:
+            return block_end(plain, at) or len(data)
+        case 0x06:
+            return at + 6 if _OPTION_LINE.match(plain, at) else at + 1
+        case 0x15:
+            return at + 1
+        case 0x2F:
+            end = plain.find(b"\n", at, at + LINE_MAX) + 1
+            if not end or plain.find(b"/", at + 1, end) >= 0:
+                return None
+            following = _past_padding(data, end)
+            if following < len(data) and plain[following] == STX:
+                return block_end(plain, following) or len(data)
+            return end
+    return None
+
+
+_START = re.compile(rb"[\x01\x02\x06\x15/]")
+_OPTION_LINE = re.compile(rb"\x06[^\r\n/]{3}\r\n")
+
+
+def _past_padding(data: bytes, at: int) -> int:
+    while at < len(data) and data[at] in _PADDING:
         at += 1
     return at
 
 
-def _block_end(data: bytes, at: int) -> int | None:
-    """The end of a block: past the character after the first ETX or EOT."""
-    for index in range(at + 1, len(data)):
-        if data[index] & 0x7F in (3, 4):
-            return index + 2 if index + 2 <= len(data) else None
-    return None
-
-
-def _line_end(data: bytes, at: int) -> int | None:
-    for index in range(at, min(len(data), at + 64)):
-        if data[index] & 0x7F == 0x0A:
-            return index + 1
-    return None
-
-
 def _without_parity(data: bytes) -> bytes:
-    """7-bit characters, if all bytes have even parity and at least one has its parity bit set."""
-    if any(byte & 0x80 for byte in data) and all(byte.bit_count() % 2 == 0 for byte in data):
-        return bytes(byte & 0x7F for byte in data)
-    return data
+    """7-bit characters, if all bytes have even parity and at least one has its parity bit set.
+
+    The last byte is not asked: it is the block check character, which some meters and gateways
+    send without parity.
+    """
+    body = data[:-1]
+    if body.isascii() or any(byte.bit_count() % 2 for byte in body):
+        return data
+    return data.translate(STRIP_PARITY)
 
 
 def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: bool) -> Decoded:
@@ -210,12 +219,10 @@ class _Message:
             raise RemoteProtocolError(f"{len(self.text) - at} bytes that begin no message", at)
 
     def _padding(self, at: int) -> int:
-        start = at
-        while at < len(self.text) and self.text[at] in _PADDING:
-            at += 1
-        if at > start and self.tree is not None:
-            self.tree.leaf("noise", start, at, None, "before the message")
-        return at
+        end = _past_padding(self.text, at)
+        if end > at and self.tree is not None:
+            self.tree.leaf("noise", at, end, None, "before the message")
+        return end
 
     def _line(self, at: int) -> int:
         end = self.text.find(b"\n", at) + 1
@@ -232,37 +239,30 @@ class _Message:
         return end
 
     def _single(self, at: int) -> None:
-        body = self.text[at + 1 :]
-        if self.text[at] == NAK and not body:
-            self.name, self.why, self.frame = "repeat request", "NAK", Repeat()
-        elif not body:
-            self.name, self.why, self.frame = "acknowledgement", "ACK", Acknowledge()
-        else:
-            option = body.rstrip(b"\r\n").decode("latin-1")
-            if len(option) != 3:
-                raise RemoteProtocolError("an option has three characters", at + 1)
-            self.name, self.why, self.frame = "option select", "ACK with an option", OptionSelect(*option)
-            if self.tree is not None:
-                self.tree.leaf("ACK", at, at + 1)
-                self.tree.leaf("protocol control", at + 1, at + 2, option[0])
-                self.tree.leaf("baud rate", at + 2, at + 3, option[1])
-                self.tree.leaf("mode", at + 3, at + 4, option[2])
-                self.tree.leaf("end of line", at + 4, len(self.text))
+        if len(self.text) > at + 1:
+            self.frame = decode_option(self.text[at:], self.tree, at)
+            self.name, self.why = "option select", "ACK with an option"
             return
+        if self.text[at] == NAK:
+            self.name, self.why, self.frame = "repeat request", "NAK", Repeat()
+        else:
+            self.name, self.why, self.frame = "acknowledgement", "ACK", Acknowledge()
         if self.tree is not None:
-            self.tree.leaf("NAK" if self.text[at] == NAK else "ACK", at, at + 1)
+            self.tree.leaf(self.why, at, at + 1)
 
     def _block(self, at: int) -> None:
         if at >= len(self.text):
             return
-        end = _block_end(self.text, at)
+        end = block_end(self.text, at)
         if end is None:
             raise RemoteProtocolError("the block ends before ETX and block check character", len(self.text))
         try:
             event = decode_block(self.text[at:end], self.tree, at)
         except RemoteProtocolError:
-            if self.options.lenient and self.text[at] == STX:
-                self._values(self.text[at + 1 : end - 2].decode("latin-1"), at + 1)
+            checked = end - at > 2 and block_check(self.text[at + 1 : end - 1]) == self.text[end - 1]
+            if self.text[at] == STX and (checked or self.options.lenient):
+                # What the meter said is known, only a line of it makes no sense: keep the others.
+                self._values(self.text[at + 1 : end - 2].decode("latin-1"), at + 1, strict=False)
             raise
         identified = isinstance(self.frame, Identification)
         self.frame = event
@@ -277,8 +277,8 @@ class _Message:
             case Break():
                 self.name, self.why = "break", "SOH B0 ETX with a good block check"
 
-    def _values(self, data: str, offset: int) -> None:
-        lines = decode_data(data, offset=offset)
+    def _values(self, data: str, offset: int, strict: bool = True) -> None:
+        lines = decode_data(data, offset=offset, strict=strict)
         self.records = tuple(records(lines, offset, self.layer))
         for line in lines:
             for data_set in line:

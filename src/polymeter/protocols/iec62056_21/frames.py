@@ -22,8 +22,10 @@ __all__ = [
     "BAUD_RATES",
     "EOT",
     "ETX",
+    "LINE_MAX",
     "NAK",
     "SOH",
+    "STRIP_PARITY",
     "STX",
     "Acknowledge",
     "Break",
@@ -37,9 +39,11 @@ __all__ = [
     "Repeat",
     "Request",
     "block_check",
+    "block_end",
     "decode_block",
     "decode_data",
     "decode_line",
+    "decode_option",
     "encode",
     "encode_data",
 ]
@@ -50,6 +54,12 @@ ETX: Final = 0x03
 EOT: Final = 0x04
 ACK: Final = 0x06
 NAK: Final = 0x15
+
+LINE_MAX: Final = 128
+"""Characters that a line may have. The standard's longest request has 37; what is longer is noise."""
+
+STRIP_PARITY: Final = bytes(byte & 0x7F for byte in range(256))
+"""Table for `bytes.translate`: lines that check no parity hand it on in bit 7 (§ 5.1.1)."""
 
 BAUD_RATES: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 """Baud rate characters of modes C and E (§ 6.3.2 item 13c)."""
@@ -138,7 +148,10 @@ DataLine = tuple[DataSet, ...]
 
 
 def block_check(data: bytes) -> int:
-    """The exclusive-or of all bytes, as 7-bit characters.
+    """The exclusive-or of all bytes.
+
+    All eight bits count: on 7-bit characters, and on those that carry even parity, that is the
+    standard's own; elsewhere a damaged bit 7 would go unseen.
 
     Folds the message as one long number, which is some thirty times faster than byte by byte.
     """
@@ -147,7 +160,28 @@ def block_check(data: bytes) -> int:
     while size > 1:
         size >>= 1
         folded = folded >> 8 * size ^ folded & (1 << 8 * size) - 1
-    return folded & 0x7F
+    return folded
+
+
+_CONTROL = re.compile(rb"[\x01-\x04\x81-\x84]")
+
+
+def block_end(data: bytes | bytearray, start: int, searched: int = 0) -> int | None:
+    """Where the block that begins at `start` ends, `None` while its end has not come.
+
+    A block that breaks off ends where the next one begins. `searched` says how far `data` is
+    known to hold no end, so that a block that comes byte by byte is searched once.
+    """
+    at = max(start + 1, searched)
+    while found := _CONTROL.search(data, at):
+        at = found.start()
+        character = data[at] & 0x7F
+        if character in (ETX, EOT):
+            return at + 2 if at + 2 <= len(data) else None
+        if not (character == STX and data[start] & 0x7F == SOH and at <= start + 3):
+            return at
+        at += 1
+    return None
 
 
 def encode(event: Event) -> bytes:
@@ -164,6 +198,8 @@ def encode(event: Event) -> bytes:
                 raise LocalProtocolError(
                     "an identification has a manufacturer of 3 and a baud rate of 1 character"
                 )
+            if manufacturer.startswith("?") or (identification[:1] == "\\" and len(identification) > 1):
+                raise LocalProtocolError("an identification would be read as a request or an escape")
             escaped = "".join("\\" + character for character in escapes)
             return (
                 b"/" + _text(manufacturer + baud + escaped + identification, _LINE_EXCLUDED, "it") + b"\r\n"
@@ -219,8 +255,8 @@ def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Reque
     """
     body = line[:-2] if line.endswith(b"\r\n") else line
     if body.startswith(b"/?"):
-        if not body.endswith(b"!"):
-            raise RemoteProtocolError("a request ends with !", offset + len(body))
+        if body.find(b"!") != len(body) - 1:
+            raise RemoteProtocolError("a request has one ! at its end", offset + len(body))
         if tree is not None:
             tree.leaf("start", offset, offset + 2, None, "request")
             if len(body) > 3:
@@ -245,6 +281,35 @@ def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Reque
         if len(line) > len(body):
             tree.leaf("end of line", offset + len(body), offset + len(line))
     return Identification(manufacturer, baud, name, escapes[1::2])
+
+
+_OPTION = re.compile(rb"\x06([^\r\n/])([^\r\n/])([^\r\n/])\r\n")
+
+
+def decode_option(line: bytes, tree: Tree | None = None, offset: int = 0) -> OptionSelect:
+    """Decode an option from its ACK up to and including CR LF.
+
+    Raises:
+        RemoteProtocolError: it has not three characters.
+    """
+    match = _OPTION.fullmatch(line)
+    if match is None:
+        raise RemoteProtocolError("an option is ACK, three characters, CR LF", offset + 1)
+    control, baud, mode = (part.decode("latin-1") for part in match.groups())
+    if tree is not None:
+        tree.leaf("ACK", offset, offset + 1)
+        tree.leaf("protocol control", offset + 1, offset + 2, control)
+        tree.leaf("baud rate", offset + 2, offset + 3, baud, _rate_meaning(baud))
+        tree.leaf("mode", offset + 3, offset + 4, mode, _MODES.get(mode))
+        tree.leaf("end of line", offset + 4, offset + 6)
+    return OptionSelect(control, baud, mode)
+
+
+_MODES: Final = {"0": "read-out", "1": "programming", "2": "binary (HDLC)"}
+
+
+def _rate_meaning(baud: str) -> str | None:
+    return f"{BAUD_RATES[baud]} Bd" if baud in BAUD_RATES else None
 
 
 def _baud_meaning(baud: str) -> str:
@@ -272,12 +337,15 @@ def decode_block(block: bytes, tree: Tree | None = None, offset: int = 0) -> Com
     if len(block) < 3 or block[-2] not in (ETX, EOT):
         raise RemoteProtocolError("a block ends with ETX or EOT and a block check character", offset)
     expected = block_check(block[1:-1])
-    if expected != block[-1] & 0x7F:
+    if expected != block[-1]:
         raise RemoteProtocolError(
             f"block check character is {block[-1]:02X}, {expected:02X} is expected", offset + len(block) - 1
         )
     more = block[-2] == EOT
     text = block[1:-2].decode("latin-1")
+    inner = _CONTROL.search(block, 1 if start == STX else 4, len(block) - 2)
+    if inner is not None:
+        raise RemoteProtocolError("a control character inside a block", offset + inner.start())
     if start == STX:
         event: Command | Break | DataMessage = DataMessage(text, more)
         if tree is not None:
@@ -285,7 +353,7 @@ def decode_block(block: bytes, tree: Tree | None = None, offset: int = 0) -> Com
             decode_data(text, tree, offset + 1)
     else:
         command, data = text[:2], text[2:]
-        if len(command) != 2 or (data and data[0] != "\x02"):
+        if len(command) != 2 or "\x02" in command or (data and data[0] != "\x02"):
             raise RemoteProtocolError("a command is two characters, then STX and data or ETX", offset + 1)
         event = Command(command, data[1:] if data else None, more)
         if tree is not None:
@@ -354,19 +422,16 @@ def decode_data(
         ended = _END_OF_LINE.match(data, at)
         if ended is None and at < size:
             stop = _next_line(data, at)
-            if data[at:stop] == "!":
-                _close_end(tree, offset, at, at + 1)
-                at = _skip_line_end(data, at + 1, tree, offset)
-                _close_line(tree, offset, at)
-                continue
-            if strict:
+            ends = data[at:stop] == "!"
+            if strict and not ends:
                 raise RemoteProtocolError(f"{data[at:stop][:40]!r} is no data set", offset + at)
             if tree is not None:
-                tree.leaf("data", offset + at, offset + stop, data[at:stop])
+                shown = None if ends else data[at:stop]
+                tree.leaf("end of data" if ends else "data", offset + at, offset + stop, shown)
             at = stop
-        else:
-            at = _skip_line_end(data, at, tree, offset)
-        _close_line(tree, offset, at)
+        at = _skip_line_end(data, at, tree, offset)
+        if tree is not None:
+            tree.close(offset + at)
         if sets:
             lines.append(tuple(sets))
     return tuple(lines)
@@ -384,16 +449,6 @@ def _skip_line_end(data: str, at: int, tree: Tree | None, offset: int) -> int:
     if tree is not None:
         tree.leaf("end of line", offset + at, offset + ended.end())
     return ended.end()
-
-
-def _close_end(tree: Tree | None, offset: int, at: int, end: int) -> None:
-    if tree is not None:
-        tree.leaf("end of data", offset + at, offset + end)
-
-
-def _close_line(tree: Tree | None, offset: int, at: int) -> None:
-    if tree is not None:
-        tree.close(offset + at)
 
 
 def _explain_set(tree: Tree, match: re.Match[str], offset: int) -> None:

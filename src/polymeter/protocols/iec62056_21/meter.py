@@ -74,7 +74,7 @@ class Meter:
                 return (Command("P0", f"({self.operand})"),)
             case Command("P1", data):
                 given = (data or "").removeprefix("(").removesuffix(")")
-                expected = (self.password or given).encode("latin-1", "replace")
+                expected = (given if self.password is None else self.password).encode("latin-1", "replace")
                 self._unlocked = hmac.compare_digest(given.encode("latin-1", "replace"), expected)
                 return (Acknowledge(),) if self._unlocked else (Break(),)
             case Command("R1", data):
@@ -127,7 +127,6 @@ def _take(meter: Answering, connection: Connection, data: bytes, reaction_s: flo
         except RemoteProtocolError:
             # A damaged command is answered by NAK; anything else is noise to a meter.
             if connection.state == "programming":
-                connection.state = "asked"
                 yield Send(connection.send(Repeat()))
             continue
         if event is NEED_DATA:

@@ -6,7 +6,8 @@ damaged messages and silence are made here, at most `Options.repeats` times, as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from polymeter.protocols.iec62056_21.connection import Connection
 from polymeter.protocols.iec62056_21.frames import (
@@ -37,6 +38,9 @@ __all__ = [
     "start_programming",
 ]
 
+ANSWER_MAX: Final = 1 << 22
+"""Characters in all blocks of one answer; a load profile of a year has fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -53,6 +57,8 @@ class Options:
     """Baud rate character to choose; the meter's own offer if `None`."""
     switches_baud: bool = False
     """Whether the line is a serial one, to be switched to the chosen rate."""
+    opening: SetLine = SetLine(300, 7, "E")  # noqa: RUF009 - a named tuple does not change
+    """What a serial line is switched to before signing on."""
     switch_delay_s: float | None = None
     """Pause between the option and the switch, for UARTs that report too early that the last
     character has left. By default half the time that the meter must let pass before it answers."""
@@ -68,7 +74,11 @@ def _receive(connection: Connection, options: Options) -> Procedure[Event]:
         event = connection.next_event()
         if event is not NEED_DATA:
             return event  # type: ignore[return-value]
-        data = yield Receive(timeout_s)
+        try:
+            data = yield Receive(timeout_s)
+        except TimedOut:
+            connection.discard()
+            raise
         if not data:
             raise TransportError("the meter closed the line")
         connection.receive_data(data)
@@ -78,19 +88,29 @@ def _receive(connection: Connection, options: Options) -> Procedure[Event]:
 def _ask(connection: Connection, options: Options, event: Event, repeat: Event) -> Procedure[Event]:
     """Say `event` and give the answer; after a damaged one say `repeat`, after silence `event` again."""
     saying = event
-    for attempt in range(options.repeats + 1):
+    attempts_left = options.repeats
+    while True:
         yield Send(connection.send(saying))
         try:
             return (yield from _receive(connection, options))
-        except RemoteProtocolError:
-            if attempt == options.repeats:
+        except (RemoteProtocolError, TimedOut) as error:
+            if not attempts_left:
                 raise
-            saying = repeat
-        except TimedOut:
-            if attempt == options.repeats:
+            saying = event if isinstance(error, TimedOut) else repeat
+            attempts_left -= 1
+
+
+def _await(connection: Connection, options: Options) -> Procedure[Event]:
+    """Give what the meter says after an option; NAK asks for it again if it is damaged or cut."""
+    attempts_left = options.repeats
+    while True:
+        try:
+            return (yield from _receive(connection, options))
+        except (RemoteProtocolError, TimedOut):
+            if not attempts_left:
                 raise
-            saying = event
-    raise AssertionError("unreachable: the last attempt returns or raises")
+            attempts_left -= 1
+            yield Send(connection.send(Repeat()))
 
 
 def sign_on(connection: Connection, options: Options = Options()) -> Procedure[Identification]:
@@ -101,7 +121,7 @@ def sign_on(connection: Connection, options: Options = Options()) -> Procedure[I
         RemoteProtocolError: something answers, but not as a meter.
     """
     if options.switches_baud:
-        yield SetLine(300, 7, "E")
+        yield options.opening
     request = Request(options.address)
     try:
         answer = yield from _ask(connection, options, request, request)
@@ -124,7 +144,7 @@ def _choose(
     if options.switches_baud:
         delay_s = options.switch_delay_s
         yield Pause(identification.reaction_time_s / 2 if delay_s is None else delay_s)
-        yield SetLine(BAUD_RATES[baud], 7, "E")
+        yield options.opening._replace(baud=BAUD_RATES[baud])
 
 
 def read_out(
@@ -137,22 +157,12 @@ def read_out(
         TimedOut: it did not come, or not whole.
     """
     yield from _choose(connection, options, identification, "0")
-    for attempt in range(options.repeats + 1):
-        try:
-            message = yield from _receive(connection, options)
-        except RemoteProtocolError:
-            if attempt == options.repeats or connection.state != "reading out":
-                raise
-            # A damaged read-out leaves the state as it was; NAK asks for it again (§ 6.3.4).
-            connection.state = "read out"
-            yield Send(connection.send(Repeat()))
-            continue
-        if not isinstance(message, DataMessage):
-            raise RemoteProtocolError(f"a read-out is expected, {message} came")
-        if options.acknowledges:
-            yield Send(connection.send(Acknowledge()))
-        return message
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    message = yield from _await(connection, options)
+    if not isinstance(message, DataMessage):
+        raise RemoteProtocolError(f"a read-out is expected, {message} came")
+    if options.acknowledges:
+        yield Send(connection.send(Acknowledge()))
+    return message
 
 
 def start_programming(
@@ -164,7 +174,7 @@ def start_programming(
         AccessDenied: the meter ends the session at once.
     """
     yield from _choose(connection, options, identification, "1")
-    answer = yield from _receive(connection, options)
+    answer = yield from _await(connection, options)
     match answer:
         case Command("P0", data):
             return (data or "").removeprefix("(").removesuffix(")")
@@ -183,7 +193,7 @@ def log_in(connection: Connection, options: Options = Options()) -> Procedure[No
     if options.password is None:
         raise AccessDenied("the meter wants a password: give one")
     command = Command("P1", f"({options.password})")
-    answer = yield from _ask(connection, options, command, command)
+    answer = yield from _ask(connection, options, command, Repeat())
     match answer:
         case Acknowledge():
             return
@@ -203,28 +213,56 @@ def read_value(
     `argument` goes between the brackets: some meters want ``1``, others nothing.
     """
     command = Command("R1", f"{address}({argument})")
-    text = ""
-    answer = yield from _ask(connection, options, command, Repeat())
-    while True:
-        match answer:
-            case DataMessage(data, more):
-                text += data
-                if not more:
-                    break
-                answer = yield from _ask(connection, options, Acknowledge(), Repeat())
-            case Repeat():
-                return f"the meter does not understand the request for {address}"
-            case Break():
-                raise RemoteProtocolError("the meter ends the session")
-            case _:
-                raise RemoteProtocolError(f"data is expected, {answer} came")
+    for attempts_left in range(options.repeats, -1, -1):
+        text = yield from _whole_answer(connection, options, command)
+        if isinstance(text, str):
+            break
+        if isinstance(text, TimedOut) and not attempts_left:
+            raise text
+    else:
+        return f"the meter does not understand the request for {address}"
     lines = decode_data(text)
     refused = [data_set for line in lines for data_set in line if is_refusal(data_set)]
     return refusal_text(refused[0]) if refused else lines
 
 
+def _whole_answer(
+    connection: Connection, options: Options, command: Command
+) -> Procedure[str | Repeat | TimedOut]:
+    """The answer to a command, all its blocks put together.
+
+    `Repeat` if the meter wants to hear the command again. `TimedOut` if it fell silent between two
+    blocks: then nobody knows which of them comes next, so the command must be said again too.
+    """
+    blocks: list[str] = []
+    size = 0
+    answer = yield from _ask(connection, options, command, Repeat())
+    while True:
+        match answer:
+            case DataMessage(data, more):
+                blocks.append(data)
+                size += len(data)
+                if not more:
+                    return "".join(blocks)
+            case Repeat():
+                return answer
+            case Break():
+                raise RemoteProtocolError("the meter ends the session")
+            case _:
+                raise RemoteProtocolError(f"data is expected, {answer} came")
+        if size > ANSWER_MAX:
+            raise RemoteProtocolError(f"an answer of more than {ANSWER_MAX} characters")
+        try:
+            yield Send(connection.send(Acknowledge()))
+            answer = yield from _await(connection, replace(options, repeats=0))
+        except TimedOut as error:
+            return error
+        except RemoteProtocolError:
+            answer = yield from _ask(connection, options, Repeat(), Repeat())
+
+
 def break_session(connection: Connection) -> Procedure[None]:
     """End the session (B0), from whatever state allows it."""
-    if connection.state in ("programming", "asked", "partly answered"):
+    if connection.state in ("entering", "programming", "asked", "partly answered"):
         yield Send(connection.send(Break()))
     connection.reset()

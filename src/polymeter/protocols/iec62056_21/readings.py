@@ -28,6 +28,7 @@ _TIME = re.compile(
     re.ASCII,
 )
 _PROFILE = re.compile(r"P\.\d+|1-\d+:99\.\d+\.\d+(?:\*255)?", re.ASCII)
+_COUNT = re.compile(r"\d{1,4}", re.ASCII)
 _TEXT_GROUPS: Final = frozenset((0, 96, 97))
 """Values of OBIS group C that hold identifications and states: leading zeros belong to them."""
 
@@ -43,11 +44,11 @@ def refusal_text(data_set: DataSet) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _address(address: str) -> tuple[str | None, bool]:
-    """The OBIS code of an address in its one form, and whether its values are texts."""
+def _address(address: str) -> tuple[str | None, bool | None]:
+    """The OBIS code of an address in its one form, and whether its values are texts, if it tells."""
     code = obis.parse(address)
     if code is None:
-        return None, False
+        return None, None
     return str(code), code.c in _TEXT_GROUPS
 
 
@@ -65,17 +66,21 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
-def _value(data_set: DataSet, as_text: bool) -> tuple[Value, str | None]:
-    """The value and its unit; a number if it reads as one and no leading zero could be lost."""
+def _value(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None]:
+    """The value and its unit; a number if it reads as one and no leading zero could be lost.
+
+    `as_text` is what the address says, `None` if it says nothing: then leading zeros decide.
+    """
     text = data_set.value
     match = _NUMBER.fullmatch(text)
     if match is None:
         return text, normal_unit(data_set.unit or "")
     number, inner = match.groups()
     unit = normal_unit(data_set.unit or inner or "")
-    plain = number.lstrip("+-")
-    if as_text or (unit is None and plain.isdigit() and len(plain) > 1 and plain[0] == "0"):
-        return (text, unit) if inner is None or as_text else (Decimal(number), unit)
+    if as_text is None:
+        as_text = unit is None and number.isdigit() and len(number) > 1 and number[0] == "0"
+    if as_text and not data_set.unit:
+        return text, None
     return Decimal(number.replace(",", ".")), unit
 
 
@@ -136,7 +141,7 @@ class _Profile:
     """
 
     def __init__(self, time: datetime, interval: timedelta, columns: list[tuple[str, str | None]]) -> None:
-        self.time = time
+        self.time: datetime | None = time
         self.interval = interval
         self.columns = columns
 
@@ -145,7 +150,7 @@ class _Profile:
         """The profile that a line announces, `None` if it announces none."""
         values = [data_set.value for data_set in line]
         time = parse_time(values[0])
-        if time is None or not values[2].isdigit() or not values[3].isdigit():
+        if time is None or not _COUNT.fullmatch(values[2]) or not _COUNT.fullmatch(values[3]):
             return None
         named = values[4:]
         count = int(values[3])
@@ -170,4 +175,7 @@ class _Profile:
                 offset=offset + data_set.offset,
                 raw=_raw(data_set),
             )
-        self.time += self.interval
+        try:
+            self.time = self.time + self.interval if self.time is not None else None
+        except OverflowError:
+            self.time = None  # past the year 9999: a header made of noise

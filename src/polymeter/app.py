@@ -1,0 +1,232 @@
+"""The composition root: settings become a store, a bus and the roles that run over them.
+
+    async with Platform.open(settings) as platform:
+        await platform.run(ROLES, stop=event)
+
+Embedded, every role runs in this one process over SQLite and the bus in memory. Scaled out, each
+process runs some of them over PostgreSQL and RabbitMQ. The roles are the same code either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from polymeter.bus import Bus, BusUnavailable, MemoryBus
+from polymeter.collection import Processor, Receiver, ReceiverAddress, Scheduler, Worker
+from polymeter.domain import Clock, SystemClock
+from polymeter.ingest import Ingest
+from polymeter.settings import InvalidSettings, Settings
+from polymeter.store import SecretKey, Store, organizations
+
+__all__ = ["EMBEDDED_ONLY_TOGETHER", "ROLES", "Platform", "secret_key"]
+
+_log = structlog.get_logger(__name__)
+
+ROLES: Final = ("ingest", "processor", "receiver", "scheduler", "worker", "api")
+"""In the order in which they start: whoever commits is there before whoever delivers."""
+
+EMBEDDED_ONLY_TOGETHER: Final = (
+    "roles in processes of their own need a broker: set AMQP_URL, or run them all with `polymeter serve`"
+)
+
+_KEY_FILE: Final = "secret_key"
+
+Ready = Callable[[str, str], None]
+"""Called with a role and what to say of it once it works: the address it listens on."""
+
+
+def secret_key(settings: Settings) -> SecretKey:
+    """The key that seals secrets: the setting, else a file in the data folder, made on first use.
+
+    Raises:
+        InvalidSettings: the key is too short.
+    """
+    text = settings.secret_key
+    if text is None:
+        path = settings.data_dir / _KEY_FILE
+        if not path.exists():
+            _write_private(path, secrets.token_urlsafe(48))
+        text = path.read_text("ascii").strip()
+    try:
+        return SecretKey(text)
+    except ValueError as error:
+        raise InvalidSettings(str(error)) from error
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Create a file that only its owner reads; whoever was faster wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(slots=True)
+class Platform:
+    """What all roles of this process share."""
+
+    settings: Settings
+    store: Store
+    bus: Bus
+    clock: Clock
+    key: SecretKey
+    ingest: Ingest
+    processor: Processor
+    _ready: Ready = field(default=lambda role, message: None)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, clock: Clock | None = None) -> AsyncIterator[Platform]:
+        """Open store and bus; an embedded store is brought to this version's schema.
+
+        Raises:
+            StoreUnavailable, SchemaOutdated, BusUnavailable, InvalidSettings: what is in the way.
+        """
+        clock = clock or SystemClock()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        key = secret_key(settings)
+        embedded = settings.database.startswith("sqlite")
+        async with await Store.open(settings.database, clock=clock, upgrade=embedded) as store:
+            bus = await _bus(settings)
+            try:
+                ingest = Ingest(
+                    store,
+                    bus,
+                    clock,
+                    incoming=settings.amqp_exchange,
+                    outgoing=settings.amqp_publish_to,
+                    tolerance_s=settings.clock_tolerance_s,
+                    prefetch=settings.amqp_prefetch,
+                )
+                processor = Processor(
+                    store, bus, exchange=settings.amqp_exchange, zone=settings.default_meter_timezone
+                )
+                yield cls(settings, store, bus, clock, key, ingest, processor)
+            finally:
+                await bus.close()
+
+    async def run(self, roles: Iterable[str], stop: asyncio.Event, ready: Ready | None = None) -> None:
+        """Run roles until `stop` is set, then end them: first those that deliver, last ingest.
+
+        Raises:
+            InvalidSettings: a role is unknown, or cannot run alone without a broker.
+            TransportError: a port cannot be opened.
+        """
+        wanted = set(roles)
+        if unknown := sorted(wanted - set(ROLES)):
+            raise InvalidSettings(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}")
+        if self.settings.amqp_url is None and "ingest" not in wanted:
+            raise InvalidSettings(EMBEDDED_ONLY_TOGETHER)
+        self._ready = ready or (lambda role, message: None)
+        tasks: list[asyncio.Task[None]] = []
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            for role in (role for role in ROLES if role in wanted):
+                tasks.append(await self._start(role))  # noqa: PERF401 - what has started must be ended
+            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()  # a role that ended by itself has failed; its error ends the platform
+        finally:
+            stopping.cancel()
+            for task in reversed(tasks):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _start(self, role: str) -> asyncio.Task[None]:
+        """Start a role; returns when it works."""
+        started = asyncio.Event()
+        task = asyncio.create_task(self._roles()[role](started), name=role)
+        waiting = asyncio.create_task(started.wait())
+        await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if task.done():
+            task.result()
+        return task
+
+    def _roles(self) -> dict[str, Callable[[asyncio.Event], Coroutine[Any, Any, None]]]:
+        return {
+            "ingest": self._run_ingest,
+            "processor": self._run_processor,
+            "receiver": self._run_receivers,
+            "scheduler": self._run_scheduler,
+            "worker": self._run_worker,
+            "api": self._run_api,
+        }
+
+    async def _run_ingest(self, started: asyncio.Event) -> None:
+        await self.ingest.run(started.set)
+
+    async def _run_processor(self, started: asyncio.Event) -> None:
+        started.set()
+        await self.processor.run()
+
+    async def _run_receivers(self, started: asyncio.Event) -> None:
+        receivers: list[Receiver] = []
+        try:
+            for text in self.settings.receivers:
+                address = ReceiverAddress.parse(text)
+                owner = None
+                if address.organization is not None:
+                    owner = await self.store.read(organizations.named, address.organization)
+                    if owner is None:
+                        raise InvalidSettings(f"receiver {text}: no organization is called so")
+                receiver = Receiver(
+                    address, owner.id if owner else None, self.store, self.clock, self.processor.wake
+                )
+                receivers.append(receiver)
+                port = await receiver.start()
+                self._ready("receiver", f"{address.protocol} on {address.host} port {port}")
+            started.set()
+            await asyncio.Event().wait()
+        finally:
+            for receiver in receivers:
+                await receiver.close()
+
+    async def _run_scheduler(self, started: asyncio.Event) -> None:
+        started.set()
+        await Scheduler(self.store, self.clock, zone=self.settings.default_meter_timezone).run()
+
+    async def _run_worker(self, started: asyncio.Event) -> None:
+        started.set()
+        await Worker(
+            self.store,
+            self.bus,
+            self.clock,
+            self.key,
+            exchange=self.settings.amqp_exchange,
+            outgoing=self.settings.amqp_publish_to,
+            zone=self.settings.default_meter_timezone,
+            concurrency=self.settings.worker_concurrency,
+        ).run()
+
+    async def _run_api(self, started: asyncio.Event) -> None:
+        raise InvalidSettings("the api role is not there yet")
+
+
+async def _bus(settings: Settings) -> Bus:
+    if settings.amqp_url is None:
+        return MemoryBus()
+    try:
+        # Imported here, because aio-pika is an extra that an embedded platform does without.
+        from polymeter.bus.amqp import AMQPBus
+    except ImportError as error:
+        raise BusUnavailable(
+            "AMQP_URL is set, but the extra is not: pip install 'polymeter[amqp]'"
+        ) from error
+    return await AMQPBus.connect(
+        settings.amqp_url, exchanges=(settings.amqp_exchange, settings.amqp_publish_to)
+    )

@@ -1,0 +1,3 @@
+from tests.engines import anyio_backend
+
+__all__ = ["anyio_backend"]

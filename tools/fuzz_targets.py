@@ -1,0 +1,93 @@
+"""What the fuzzer is aimed at: every protocol that is registered, and whatever else reads bytes from outside.
+
+A target gives good inputs and a function that takes any input. That function may raise `ProtocolError`; any
+other exception is a bug. The protocols' targets also hold what must be true of every result. Their good
+inputs are the conformance cases, those of ``POLYMETER_VECTORS`` included.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polymeter.protocols.wire import Decoded
+
+__all__ = ["Target", "Violation", "targets"]
+
+
+class Violation(AssertionError):
+    """The decoder raised nothing, but its result cannot be right."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """``seeds()`` gives inputs that decode; ``run`` decodes one and raises what it finds wrong."""
+
+    seeds: Callable[[], list[bytes]]
+    run: Callable[[bytes], None]
+
+
+def targets() -> dict[str, Target]:
+    """All targets by name."""
+    return {**_protocol_targets(), **EXTRA}
+
+
+EXTRA: dict[str, Target] = {}
+
+
+def _protocol_targets() -> dict[str, Target]:
+    """One per protocol of the catalogue's registry: a new protocol is fuzzed without a line here."""
+    if not importlib.util.find_spec("polymeter.catalogue"):
+        return {}
+    registry = importlib.import_module("polymeter.catalogue.registry")
+    return {
+        name: Target(seeds=lambda name=name: _cases(name), run=lambda data, of=protocol: _decode(of, data))  # type: ignore[misc]
+        for name, protocol in registry.PROTOCOLS.items()
+    }
+
+
+def _cases(protocol: str) -> list[bytes]:
+    from tests.vectors import load_vectors, telegram
+
+    return sorted({telegram(case) for case in load_vectors(protocol)})
+
+
+def _decode(protocol: Any, data: bytes) -> None:
+    """Decode with and without the tree; both must agree, and the tree must be whole."""
+    from polymeter.protocols.wire import RemoteProtocolError
+
+    plain = protocol.decode(data, explain=False)
+    explained = protocol.decode(data, explain=True)
+    if [(frame.valid, frame.records) for frame in plain] != [
+        (frame.valid, frame.records) for frame in explained
+    ]:
+        raise Violation("the result depends on whether the tree is recorded")
+    for frame in explained:
+        check_cover(frame)
+    problems = [problem for frame in explained for problem in frame.errors]
+    if not all(frame.valid for frame in explained):
+        if not problems:
+            raise Violation("a frame is invalid without a reason")
+        raise RemoteProtocolError(problems[0].message, problems[0].offset)
+
+
+def check_cover(frame: "Decoded") -> None:
+    """The leaves of the tree cover every byte of each layer exactly once.
+
+    Raises:
+        Violation: they do not; says where.
+    """
+    if frame.tree is None:
+        raise Violation("no tree was recorded")
+    reached: dict[int, int] = {}
+    for leaf in frame.tree.leaves():
+        if leaf.offset != reached.get(leaf.layer, 0):
+            raise Violation(
+                f"layer {leaf.layer}: {leaf.name!r} is at {leaf.offset}, not {reached.get(leaf.layer, 0)}"
+            )
+        reached[leaf.layer] = leaf.offset + leaf.length
+    for index, layer in enumerate(frame.layers):
+        if reached.get(index, 0) != layer.length:
+            raise Violation(f"layer {index} is covered up to {reached.get(index)} of {layer.length}")
