@@ -157,7 +157,7 @@ def _checked(password: str) -> str:
 
 
 def _find_organization(tx: Tx, text: str) -> Organization | None:
-    found = organizations.find(tx, ANY, name=text)
+    found = organizations.named(tx, text)
     if found is not None:
         return found
     try:

@@ -193,7 +193,7 @@ def _cadence(
     value_s = set_s if set_s is not None else (median(steps) if len(steps) >= 2 else None)
     received = sorted({row.received for row in rows if row.received is not None})
     delivered = [(b - a).total_seconds() for a, b in pairwise(received)]
-    delivery_s = median(delivered) if len(delivered) >= 2 else 0.0
+    delivery_s = median(delivered) if delivered else 0.0
     heard_s = None if value_s is None else max(value_s, delivery_s)
     return heard_s, gaps(instants, set_s)
 

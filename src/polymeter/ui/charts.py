@@ -30,8 +30,8 @@ def chart(history: History, theme: str) -> dict[str, Any]:
         theme: `light` or `dark`.
     """
     # Imported late: half a second that only those pay who look at a chart.
-    from bokeh.embed import json_item
     from bokeh.core.types import ID
+    from bokeh.embed import json_item
     from bokeh.models import BasicTickFormatter, HoverTool
     from bokeh.models.annotations import BoxAnnotation
     from bokeh.plotting import figure
