@@ -1,7 +1,9 @@
-"""placeholder"""
+"""The web pages: server-rendered, usable without a script, live where there is one.
 
-from typing import Any
+`mount(app, services)` adds them to the application that `api.create` gave: the login, the fleet under `/`, a
+page per meter, and their files under `/static`. Nothing is loaded from anywhere else.
+"""
 
+from polymeter.ui.pages import mount
 
-def mount(application: Any, services: Any) -> None:
-    """Nothing yet."""
+__all__ = ["mount"]
