@@ -2,7 +2,7 @@
 
 Both ends see all events, so one table of states serves both. It knows no time: how long to wait
 and whether to repeat is told in `procedures`. A line that strips no parity bits may be fed as it
-is; characters are read as 7 bits (§ 5.1.1).
+is: messages whose characters all have even parity are read as 7 bits (§ 5.1.1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from polymeter.protocols.iec62056_21.frames import (
     LINE_MAX,
     NAK,
     SOH,
-    STRIP_PARITY,
     STX,
     Acknowledge,
     Break,
@@ -31,6 +30,7 @@ from polymeter.protocols.iec62056_21.frames import (
     decode_line,
     decode_option,
     encode,
+    without_parity,
 )
 from polymeter.protocols.wire import NEED_DATA, Buffer, LocalProtocolError, NeedData, RemoteProtocolError
 
@@ -153,7 +153,7 @@ class Connection:
                 waited is dropped; the conversation can be begun again.
         """
         try:
-            self._buffer.append(data.translate(STRIP_PARITY))
+            self._buffer.append(data)
         except RemoteProtocolError:
             self.discard()
             raise
@@ -169,7 +169,7 @@ class Connection:
         if size is None:
             return NEED_DATA
         offset = self._buffer.dropped
-        message = self._buffer.take(size)
+        message = without_parity(self._buffer.take(size))
         self._searched = self._noise_since = 0
         event = self._decode(message, offset)
         self._move("meter" if self.end == "reader" else "reader", event, offset)
@@ -222,17 +222,18 @@ class Connection:
                 self._drop(len(data) if start is None else start.start())
             if not data:
                 return None
-            if data[0] in (SOH, STX):
+            begins = data[0] & 0x7F
+            if begins in (SOH, STX):
                 end = block_end(data, 0, self._searched)
                 self._searched = len(data) - 1
                 return end
-            if data[0] == NAK or (data[0] == ACK and not self._awaits_option()):
+            if begins == NAK or (begins == ACK and not self._awaits_option()):
                 return 1
             end = data.find(b"\n", 0, LINE_MAX) + 1
             if not end and len(data) < LINE_MAX:
                 return None
             # No line holds a second / after its first character: what is before that is noise.
-            begin = data.rfind(b"/", 0, end) if end else 1
+            begin = max(data.rfind(b"/", 0, end), data.rfind(b"\xaf", 0, end)) if end else 1
             if begin <= 0:
                 return end
             self._drop(begin)
@@ -246,9 +247,12 @@ class Connection:
             return decode_block(message, offset=offset)
         if start == ord("/"):
             return decode_line(message, offset=offset)
-        if start == NAK:
+        if start & 0x7F == NAK:
             return Repeat()
+        if start != ACK:
+            raise RemoteProtocolError("some characters have even parity and some have not", offset)
         return Acknowledge() if len(message) == 1 else decode_option(message, offset=offset)
 
 
-_START = re.compile(rb"[\x01\x02\x06\x15/]")
+_START = re.compile(rb"[\x01\x02\x06\x15/\x81\x82\x95\xaf]")
+"""What a message begins with, without and with its parity bit."""

@@ -27,12 +27,12 @@ from polymeter.protocols.iec62056_21.frames import (
     Identification,
     Repeat,
     Request,
-    block_check,
     block_end,
     decode_block,
     decode_data,
     decode_line,
     decode_option,
+    without_parity,
 )
 from polymeter.protocols.iec62056_21.readings import is_refusal, records, refusal_text
 from polymeter.protocols.wire import (
@@ -54,12 +54,12 @@ _DEVICE_ADDRESS: Final = ("1-0:0.0.0*255", "0-0:96.1.0*255", "0-0:96.1.1*255")
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like IEC 62056-21, `None` if it does not."""
-    message = _without_parity(data.strip(bytes(_PADDING)))
+    message = without_parity(data.strip(bytes(_PADDING)))
     if not message:
         return None
     if message[0] in (SOH, STX):
         # The end may have been stripped with the padding: a block check character can be a blank.
-        message = _without_parity(data.lstrip(bytes(_PADDING)))
+        message = without_parity(data.lstrip(bytes(_PADDING)))
         try:
             decode_block(message[: block_end(message, 0)])
         except RemoteProtocolError:
@@ -121,7 +121,8 @@ def _message_end(data: bytes, plain: bytes, at: int) -> int | None:
             if not end or plain.find(b"/", at + 1, end) >= 0:
                 return None
             following = _past_padding(data, end)
-            if following < len(data) and plain[following] == STX:
+            request = plain[at + 1] == ord("?")
+            if not request and following < len(data) and plain[following] == STX:
                 return block_end(plain, following) or len(data)
             return end
     return None
@@ -137,22 +138,10 @@ def _past_padding(data: bytes, at: int) -> int:
     return at
 
 
-def _without_parity(data: bytes) -> bytes:
-    """7-bit characters, if all bytes have even parity and at least one has its parity bit set.
-
-    The last byte is not asked: it is the block check character, which some meters and gateways
-    send without parity.
-    """
-    body = data[:-1]
-    if body.isascii() or any(byte.bit_count() % 2 for byte in body):
-        return data
-    return data.translate(STRIP_PARITY)
-
-
 def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: bool) -> Decoded:
     tree = Tree(frame, "message", start=start) if explain else None
     text, below, layer = frame, tree, 0
-    stripped = _without_parity(frame)
+    stripped = without_parity(frame)
     if stripped is not frame:
         text, layer = stripped, 1
         if tree is not None:
@@ -259,10 +248,8 @@ class _Message:
         try:
             event = decode_block(self.text[at:end], self.tree, at)
         except RemoteProtocolError:
-            checked = end - at > 2 and block_check(self.text[at + 1 : end - 1]) == self.text[end - 1]
-            if self.text[at] == STX and (checked or self.options.lenient):
-                # What the meter said is known, only a line of it makes no sense: keep the others.
-                self._values(self.text[at + 1 : end - 2].decode("latin-1"), at + 1, strict=False)
+            if self.options.lenient and self.text[at] == STX:
+                self._values(self.text[at + 1 : end - 2].decode("latin-1"), at + 1)
             raise
         identified = isinstance(self.frame, Identification)
         self.frame = event
@@ -277,8 +264,8 @@ class _Message:
             case Break():
                 self.name, self.why = "break", "SOH B0 ETX with a good block check"
 
-    def _values(self, data: str, offset: int, strict: bool = True) -> None:
-        lines = decode_data(data, offset=offset, strict=strict)
+    def _values(self, data: str, offset: int) -> None:
+        lines = decode_data(data, strict=False)
         self.records = tuple(records(lines, offset, self.layer))
         for line in lines:
             for data_set in line:
@@ -287,3 +274,4 @@ class _Message:
         for record in self.records:
             if record.obis in _DEVICE_ADDRESS and self.meter.id is None:
                 self.meter = replace(self.meter, id=str(record.value))
+        decode_data(data, offset=offset)  # a line that is no data set costs the message, not its values

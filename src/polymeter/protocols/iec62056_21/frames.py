@@ -46,6 +46,7 @@ __all__ = [
     "decode_option",
     "encode",
     "encode_data",
+    "without_parity",
 ]
 
 SOH: Final = 0x01
@@ -59,7 +60,7 @@ LINE_MAX: Final = 128
 """Characters that a line may have. The standard's longest request has 37; what is longer is noise."""
 
 STRIP_PARITY: Final = bytes(byte & 0x7F for byte in range(256))
-"""Table for `bytes.translate`: lines that check no parity hand it on in bit 7 (§ 5.1.1)."""
+"""Table for `bytes.translate` that clears bit 7."""
 
 BAUD_RATES: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 """Baud rate characters of modes C and E (§ 6.3.2 item 13c)."""
@@ -163,6 +164,18 @@ def block_check(data: bytes) -> int:
     return folded
 
 
+def without_parity(data: bytes) -> bytes:
+    """7-bit characters, if all bytes have even parity and at least one has its parity bit set.
+
+    The last byte is not asked: it is the block check character, which some meters and gateways
+    send without parity.
+    """
+    body = data[:-1]
+    if body.isascii() or any(byte.bit_count() % 2 for byte in body):
+        return data
+    return data.translate(STRIP_PARITY)
+
+
 _CONTROL = re.compile(rb"[\x01-\x04\x81-\x84]")
 
 
@@ -253,7 +266,9 @@ def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Reque
     Raises:
         RemoteProtocolError: it is neither a request nor an identification.
     """
-    body = line[:-2] if line.endswith(b"\r\n") else line
+    if not line.endswith(b"\r\n"):
+        raise RemoteProtocolError("a line ends with CR LF", offset + len(line))
+    body = line[:-2]
     if body.startswith(b"/?"):
         if body.find(b"!") != len(body) - 1:
             raise RemoteProtocolError("a request has one ! at its end", offset + len(body))
@@ -278,8 +293,7 @@ def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Reque
             tree.leaf("escapes", offset + 5, offset + match.end(3), escapes, _escape_meaning(escapes))
         if name:
             tree.leaf("identification", offset + match.start(4), offset + match.end(4), name)
-        if len(line) > len(body):
-            tree.leaf("end of line", offset + len(body), offset + len(line))
+        tree.leaf("end of line", offset + len(body), offset + len(line))
     return Identification(manufacturer, baud, name, escapes[1::2])
 
 
@@ -350,7 +364,7 @@ def decode_block(block: bytes, tree: Tree | None = None, offset: int = 0) -> Com
         event: Command | Break | DataMessage = DataMessage(text, more)
         if tree is not None:
             tree.leaf("STX", offset, offset + 1)
-            decode_data(text, tree, offset + 1)
+            decode_data(text, tree, offset + 1, strict=False)
     else:
         command, data = text[:2], text[2:]
         if len(command) != 2 or "\x02" in command or (data and data[0] != "\x02"):
