@@ -1,0 +1,253 @@
+"""A-XDR (IEC 61334-6) as COSEM uses it: one tagged value after the other, nested at will.
+
+Two readers share the rules of `data`. `decode` gives plain Python objects as fast as can be: one
+loop over octets and a position, no object per value beyond the value. Collection of values whose
+meaning is known from elsewhere (profile rows, attributes of a known class) wants nothing more.
+`parse` gives typed `Item`s with their places, for whoever needs the types: the pattern layer that
+tells a scaler from a number, the explained tree, and `encode`, which restores the very octets.
+A `Data` carries both faces through an APDU: the octets as they came and the plain value.
+
+Numbers are int or Decimal, strings bytes or str, both kinds of sequences lists. Every count is
+checked against the octets that are left and nesting is capped, so work is linear in the input.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final, NamedTuple
+
+from polymeter.protocols.dlms.compact_arrays import CompactArray, encode_compact, parse_compact
+from polymeter.protocols.dlms.data import (
+    FIXED,
+    MAX_DEPTH,
+    BitString,
+    Item,
+    Tag,
+    decode_length,
+    decode_scalar,
+    encode_length,
+    encode_scalar,
+    plain,
+    tag_name,
+    unusual_head,
+)
+from polymeter.protocols.dlms.times import Date, DateTime, Time
+from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Tree, Value
+
+__all__ = ["Data", "decode", "decode_data", "encode", "encode_data", "parse"]
+
+_U32: Final = struct.Struct(">I").unpack_from
+_U16: Final = struct.Struct(">H").unpack_from
+
+
+def decode(data: bytes, pos: int = 0) -> tuple[Any, int]:
+    """The value at `pos` as plain Python objects, and where it ends.
+
+    Raises:
+        RemoteProtocolError: it is cut, nested too deep, or of no known type; carries the offset.
+    """
+    end = len(data)
+    values: list[Any] = []
+    append = values.append
+    left = 1
+    waiting: list[tuple[Any, int]] = []
+    try:
+        while True:
+            tag = data[pos]
+            if tag == 9:  # octet-string
+                size = data[pos + 1]
+                start = pos + 2
+                if size > 0x7F:
+                    size, start = decode_length(data, pos + 1)
+                pos = start + size
+                if pos > end:
+                    raise _cut(tag, size, end - start, start)
+                append(data[start:pos])
+            elif tag == 6:  # double-long-unsigned
+                append(_U32(data, pos + 1)[0])
+                pos += 5
+            elif tag == 18:  # long-unsigned
+                append(_U16(data, pos + 1)[0])
+                pos += 3
+            elif tag == 2 or tag == 1:  # structure, array
+                size = data[pos + 1]
+                start = pos + 2
+                if size > 0x7F:
+                    size, start = decode_length(data, pos + 1)
+                if size > end - start:
+                    raise _too_many(tag, size, end - start, pos)
+                pos = start
+                inner: list[Any] = []
+                append(inner)
+                if len(waiting) >= MAX_DEPTH:
+                    raise _too_deep(start - 2)
+                if size:
+                    waiting.append((append, left))
+                    append = inner.append
+                    left = size
+                    continue
+            elif tag == 10:  # visible-string
+                size = data[pos + 1]
+                start = pos + 2
+                if size > 0x7F:
+                    size, start = decode_length(data, pos + 1)
+                pos = start + size
+                if pos > end:
+                    raise _cut(tag, size, end - start, start)
+                append(data[start:pos].decode("latin-1"))
+            elif tag == 22 or tag == 17:  # enum, unsigned
+                append(data[pos + 1])
+                pos += 2
+            elif tag == 15:  # integer
+                byte = data[pos + 1]
+                append(byte if byte < 128 else byte - 256)
+                pos += 2
+            elif tag == 0:  # null-data
+                append(None)
+                pos += 1
+            elif tag in FIXED:
+                size, read = FIXED[tag]
+                start = pos + 1
+                pos = start + size
+                if pos > end:
+                    raise _cut(tag, size, end - start, start)
+                append(read(data[start:pos]))
+            elif tag == 19:  # compact-array
+                compact = parse_compact(data, pos + 1, len(waiting) + 1)
+                append([plain(item) for item in compact])
+                pos = compact.end
+            else:
+                value, pos, _ = decode_scalar(data, pos + 1, tag)
+                append(value)
+            left -= 1
+            while not left:
+                if not waiting:
+                    return values[0], pos
+                append, left = waiting.pop()
+                left -= 1
+    except (IndexError, struct.error):
+        raise RemoteProtocolError("the data ends within a value", min(pos, end)) from None
+
+
+def parse(data: bytes, pos: int = 0, tree: Tree | None = None, depth: int = 0) -> Item:
+    """The typed value at `pos`; its `end` tells where it ends. A tree is told what is what.
+
+    Raises:
+        RemoteProtocolError: as `decode`.
+    """
+    if pos >= len(data):
+        raise RemoteProtocolError("a value is missing", pos)
+    tag = data[pos]
+    if tag in (Tag.ARRAY, Tag.STRUCTURE):
+        return _parse_container(data, pos, tag, tree, depth)
+    if tag == Tag.COMPACT_ARRAY:
+        if depth >= MAX_DEPTH:
+            raise _too_deep(pos)
+        compact = parse_compact(data, pos + 1, depth + 1)
+        item = Item(tag, compact, pos, compact.end)
+        if tree is not None:
+            tree.leaf("compact-array", pos, item.end, None, f"{len(compact)} elements")
+        return item
+    value, end, head = decode_scalar(data, pos + 1, tag)
+    if tree is not None:
+        tree.leaf(tag_name(tag), pos, end, shown(value))
+    return Item(tag, value, pos, end, head)
+
+
+def _parse_container(data: bytes, pos: int, tag: int, tree: Tree | None, depth: int) -> Item:
+    count, at = decode_length(data, pos + 1)
+    if count > len(data) - at:
+        raise _too_many(tag, count, len(data) - at, pos)
+    if depth >= MAX_DEPTH:
+        raise _too_deep(pos)
+    head = unusual_head(count, pos + 1, at)
+    if tree is not None:
+        tree.open(tag_name(tag), pos)
+        tree.leaf("type and count", pos, at, count)
+    items = []
+    for _ in range(count):
+        item = parse(data, at, tree, depth + 1)
+        items.append(item)
+        at = item.end
+    if tree is not None:
+        tree.close(at)
+    return Item(tag, tuple(items), pos, at, head)
+
+
+def encode(item: Item, depth: int = 0) -> bytes:
+    """The octets of an item: for a parsed one those it was parsed from.
+
+    Raises:
+        LocalProtocolError: a value does not fit its type, or the nesting is too deep.
+    """
+    tag = item.tag
+    if tag in (Tag.ARRAY, Tag.STRUCTURE):
+        if depth >= MAX_DEPTH:
+            raise LocalProtocolError(f"more than {MAX_DEPTH} containers within each other")
+        parts = [bytes((tag,)), encode_length(len(item.value), item.head)]
+        parts += [encode(child, depth + 1) for child in item.value]
+        return b"".join(parts)
+    if tag == Tag.COMPACT_ARRAY:
+        return b"\x13" + encode_compact(item.value)
+    if not 0 <= tag <= 255:
+        raise LocalProtocolError(f"{tag} is no tag")
+    return bytes((tag,)) + encode_scalar(item)
+
+
+class Data(NamedTuple):
+    """A COSEM value inside an APDU: its octets, and the same as plain Python objects."""
+
+    encoded: bytes
+    value: Any = None
+
+    def item(self) -> Item:
+        """The typed form."""
+        return parse(self.encoded)
+
+    @classmethod
+    def of(cls, item: Item) -> Data:
+        """The value to be sent.
+
+        Raises:
+            LocalProtocolError: it cannot be encoded.
+        """
+        return cls(encode(item), plain(item))
+
+
+def decode_data(data: bytes, pos: int = 0) -> tuple[Data, int]:
+    """The value at `pos` with its octets, and where it ends."""
+    value, end = decode(data, pos)
+    return Data(data[pos:end], value), end
+
+
+def encode_data(data: Data | Item) -> bytes:
+    """The octets of either face of a value."""
+    return data.encoded if isinstance(data, Data) else encode(data)
+
+
+def shown(value: Any) -> Value:
+    """A plain value in the words of trees and records."""
+    if isinstance(value, DateTime):
+        return value.instant() or str(value)
+    if isinstance(value, Date):
+        return value.date() or str(value)
+    if isinstance(value, Time):
+        return value.time() or str(value)
+    if isinstance(value, BitString):
+        return str(value)
+    if isinstance(value, CompactArray):
+        return None
+    result: Value = value
+    return result
+
+
+def _cut(tag: int, size: int, left: int, pos: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"{tag_name(tag)} needs {size} octets, {left} are left", pos)
+
+
+def _too_many(tag: int, count: int, left: int, pos: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"{tag_name(tag)} of {count} elements, {left} octets are left", pos)
+
+
+def _too_deep(pos: int) -> RemoteProtocolError:
+    return RemoteProtocolError(f"more than {MAX_DEPTH} containers within each other", pos)
