@@ -36,6 +36,7 @@ from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Tr
 
 __all__ = ["Data", "decode", "decode_data", "encode", "encode_data", "parse"]
 
+_new: Final = tuple.__new__
 _U32: Final = struct.Struct(">I").unpack_from
 _U16: Final = struct.Struct(">H").unpack_from
 
@@ -217,7 +218,7 @@ class Data(NamedTuple):
 def decode_data(data: bytes, pos: int = 0) -> tuple[Data, int]:
     """The value at `pos` with its octets, and where it ends."""
     value, end = decode(data, pos)
-    return Data(data[pos:end], value), end
+    return _new(Data, (data[pos:end], value)), end
 
 
 def encode_data(data: Data | Item) -> bytes:

@@ -1,0 +1,88 @@
+"""What meters say unasked: data, events, reports (IEC 62056-5-3 § 8.3).
+
+The date-time of a notification is an octet string of any length: most meters send 0 or 12 octets,
+some 1. It stays as it came; `moment` tells what it means.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Final
+
+from polymeter.protocols.dlms import times
+from polymeter.protocols.dlms.apdus.base import APDU, apdu
+from polymeter.protocols.dlms.apdus.descriptors import ATTRIBUTE, AttributeDescriptor
+from polymeter.protocols.dlms.apdus.fields import DATA, OCTETS, U32, Kind, ListOf, Optional
+from polymeter.protocols.dlms.apdus.short_names import VARIABLE, VariableAccess
+from polymeter.protocols.dlms.axdr import Data, decode_data
+
+__all__ = [
+    "DataNotification",
+    "DataNotificationConfirm",
+    "EventNotificationRequest",
+    "InformationReportRequest",
+]
+
+_U32: Final = struct.Struct(">I").unpack_from
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class DataNotification(APDU):
+    """A meter pushes data."""
+
+    HEAD: ClassVar[bytes] = b"\x0f"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (U32, OCTETS, DATA)
+    long_invoke: int
+    date_time: bytes
+    body: Data
+
+    @classmethod
+    def quick(cls, data: bytes) -> DataNotification | None:
+        """A notification with a short length and nothing after its body."""
+        if len(data) < 7 or data[5] > 0x7F:
+            return None
+        at = 6 + data[5]
+        body, end = decode_data(data, at)
+        return DataNotification(_U32(data, 1)[0], data[6:at], body) if end == len(data) else None
+
+    def moment(self, inverted_deviation: bool = False) -> datetime | None:
+        """When it was sent, if it says so."""
+        return times.instant(self.date_time, inverted_deviation)
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class DataNotificationConfirm(APDU):
+    """A pushed message was taken."""
+
+    HEAD: ClassVar[bytes] = b"\x10"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (U32, OCTETS)
+    long_invoke: int
+    date_time: bytes = b""
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class EventNotificationRequest(APDU):
+    """An attribute that a meter reports by itself (logical names)."""
+
+    HEAD: ClassVar[bytes] = b"\xc2"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (Optional(OCTETS), ATTRIBUTE, DATA)
+    date_time: bytes | None
+    attribute: AttributeDescriptor
+    value: Data
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class InformationReportRequest(APDU):
+    """Variables that a meter reports by itself (short names)."""
+
+    HEAD: ClassVar[bytes] = b"\x18"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (Optional(OCTETS), ListOf(VARIABLE), ListOf(DATA))
+    current_time: bytes | None
+    variables: tuple[VariableAccess, ...]
+    values: tuple[Data, ...]
