@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from polymeter.protocols.dlms.apdus import base, fields, initiate
+from polymeter.protocols.dlms.apdus import base, fields, initiate, notify
 from polymeter.protocols.dlms.apdus.short_names import _Nothing
 from polymeter.protocols.dlms.axdr import Data
 from polymeter.protocols.dlms.data import Item, Tag, octet_string, structure
@@ -33,7 +33,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
             )
         case fields.Enumerated() | fields._Boolean():
             return st.integers(0, 255)
-        case fields._Octets():
+        case fields._Octets() | notify._TimeKind():
             return octets
         case fields.Fixed(size, make):
             return st.binary(min_size=size, max_size=size).map(make)

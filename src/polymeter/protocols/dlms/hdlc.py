@@ -26,6 +26,7 @@ __all__ = [
     "decode_parameters",
     "encode_frame",
     "encode_parameters",
+    "frame_size",
     "scan",
 ]
 
@@ -129,27 +130,36 @@ def encode_frame(frame: Frame) -> bytes:
     return b"\x7e" + body + crc16_x25(body).to_bytes(2, "little") + b"\x7e"
 
 
+def frame_size(data: bytes | bytearray, at: int) -> int | None:
+    """Length with both flags of the frame that begins at the flag at `at`, 0 while it is not whole.
+
+    `None` if no frame begins there.
+    """
+    head = data[at : at + 3]
+    if len(head) < 3:
+        return 0 if head[:1] == b"\x7e" and (len(head) < 2 or head[1] & 0xF0 == 0xA0) else None
+    length = (head[1] & 7) << 8 | head[2]
+    if head[0] != FLAG or head[1] & 0xF0 != 0xA0 or length < _SHORTEST:
+        return None
+    end = at + length + 2
+    if end > len(data):
+        return 0
+    return length + 2 if data[end - 1] == FLAG else None
+
+
 def scan(data: bytes | bytearray, start: int = 0) -> tuple[int, int]:
     """Where the next frame begins and ends (both flags included), at or after `start`.
 
     What lies before the beginning is noise. The end is -1 while the frame is not whole; with no
     flag at all the beginning is the end of `data`. A flag may end one frame and begin the next.
     """
-    size = len(data)
     at = data.find(FLAG, start)
     while at >= 0:
-        if at + 3 > size:
-            return at, -1
-        if data[at + 1] & 0xF0 == 0xA0:
-            length = (data[at + 1] & 7) << 8 | data[at + 2]
-            end = at + length + 2
-            if length >= _SHORTEST:
-                if end > size:
-                    return at, -1
-                if data[end - 1] == FLAG:
-                    return at, end
+        size = frame_size(data, at)
+        if size is not None:
+            return at, at + size if size else -1
         at = data.find(FLAG, at + 1)
-    return size, -1
+    return len(data), -1
 
 
 def _address(data: bytes, at: int, end: int, what: str, offset: int) -> tuple[Address, int]:

@@ -9,14 +9,24 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from polymeter.protocols.dlms import times
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
 from polymeter.protocols.dlms.apdus.descriptors import ATTRIBUTE, AttributeDescriptor
-from polymeter.protocols.dlms.apdus.fields import DATA, OCTETS, U32, Kind, ListOf, Optional
+from polymeter.protocols.dlms.apdus.fields import (
+    DATA,
+    OCTETS,
+    U32,
+    Cursor,
+    Kind,
+    ListOf,
+    Optional,
+    Sink,
+)
 from polymeter.protocols.dlms.apdus.short_names import VARIABLE, VariableAccess
 from polymeter.protocols.dlms.axdr import Data, decode_data
+from polymeter.protocols.dlms.data import encode_length
 
 __all__ = [
     "DataNotification",
@@ -25,6 +35,32 @@ __all__ = [
     "InformationReportRequest",
 ]
 
+_TAGGED: Final = -1
+"""In place of an unusual length: the time is written as a tagged value, as Kaifa's meters do."""
+
+
+class _TimeKind(NamedTuple):
+    """An octet string, or the same with a tag that should not be there."""
+
+    def read(self, cursor: Cursor, name: str) -> bytes:
+        at = cursor.pos
+        octets = cursor.data[at + 2 : at + 14]
+        if cursor.data[at : at + 2] != b"\x09\x0c" or not times.looks_like_date_time(octets):
+            taken: bytes = OCTETS.read(cursor, name)
+            return taken
+        cursor.heads.append(_TAGGED)
+        cursor.pos += 14
+        cursor.leaf(name, at, octets, "tagged, which it should not be")
+        return octets
+
+    def write(self, sink: Sink, value: bytes) -> None:
+        head = next(sink.heads, 0)
+        if head == _TAGGED:
+            sink.out.append(0x09)
+        sink.out += encode_length(len(value), max(head, 0)) + value
+
+
+_TIME: Final = _TimeKind()
 _U32: Final = struct.Struct(">I").unpack_from
 
 
@@ -34,7 +70,7 @@ class DataNotification(APDU):
     """A meter pushes data."""
 
     HEAD: ClassVar[bytes] = b"\x0f"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U32, OCTETS, DATA)
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (U32, _TIME, DATA)
     long_invoke: int
     date_time: bytes
     body: Data
@@ -42,7 +78,7 @@ class DataNotification(APDU):
     @classmethod
     def quick(cls, data: bytes) -> DataNotification | None:
         """A notification with a short length and nothing after its body."""
-        if len(data) < 7 or data[5] > 0x7F:
+        if len(data) < 7 or data[5] > 0x7F or data[5] == 9:  # 9 is a tag: see above
             return None
         at = 6 + data[5]
         body, end = decode_data(data, at)
