@@ -217,7 +217,7 @@ def test_refusals_read_as_words() -> None:
 
 def test_selection_by_range_names_its_restricting_object() -> None:
     column = CaptureObject(3, OBIS(1, 0, 1, 8, 0, 255))
-    chosen = select_by_range(datetime(2024, 1, 1), datetime(2024, 1, 2), column, [column])  # noqa: DTZ001
+    chosen = select_by_range(datetime(2024, 1, 1), datetime(2024, 1, 2), column, [column])
     restricting, start, _, columns = chosen.parameters.value
     assert chosen.selector == 1
     assert restricting == [3, bytes.fromhex("0100010800ff"), 2, 0]

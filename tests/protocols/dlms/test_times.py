@@ -43,7 +43,7 @@ def test_meters_that_invert_the_deviation_are_read_with_an_option() -> None:
 
 def test_a_deviation_not_specified_gives_a_naive_time() -> None:
     moment = instant(bytes.fromhex("07e3020401173416ff800000"))
-    assert moment == datetime(2019, 2, 4, 23, 52, 22)  # noqa: DTZ001 - naive on purpose
+    assert moment == datetime(2019, 2, 4, 23, 52, 22)
     assert moment.tzinfo is None
 
 
@@ -55,7 +55,7 @@ def test_a_status_of_ff_is_not_specified_rather_than_all_flags() -> None:
 @pytest.mark.parametrize(("day", "expected"), [(0xFE, 29), (0xFD, 28)])
 def test_the_last_and_second_last_day_of_a_month(day: int, expected: int) -> None:
     moment = DateTime(Date(2024, 2, day), Time(0, 0, 0)).instant()
-    assert moment == datetime(2024, 2, expected)  # noqa: DTZ001 - naive on purpose
+    assert moment == datetime(2024, 2, expected)
 
 
 @pytest.mark.parametrize("field", range(5))

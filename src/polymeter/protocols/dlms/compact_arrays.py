@@ -26,7 +26,7 @@ from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["CompactArray", "Description", "compact_array", "encode_compact", "parse_compact"]
 
-_VALUES_PER_OCTET: Final = 8
+_VALUES_PER_OCTET: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ know of each other: titles, counters, what was asked, blocks that wait for the n
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from polymeter.protocols.dlms import apdus, axdr
@@ -174,6 +175,7 @@ class Contents:
             if start > 6:
                 tree.leaf("date time", 6, start, moment)
         self.name = "data-notification" if start else "value"
+        self._own_time(moment, data, start, layer)
         body = parse_untagged(data, start, tree) if start else axdr.parse(data, 0, tree)
         self.records += records(body, data, moment, layer)
         return True
@@ -280,7 +282,9 @@ class Contents:
         match apdu:
             case apdus.DataNotification(body=body):
                 item = axdr.parse(data, len(data) - len(body.encoded))
-                self.records += records(item, data, apdu.moment(), layer)
+                moment = apdu.moment()
+                self._own_time(moment, data, item.start, layer)
+                self.records += records(item, data, moment, layer)
             case apdus.EventNotificationRequest(date_time, attribute, value):
                 item = axdr.parse(data, len(data) - len(value.encoded))
                 self._named(attribute, item, data, layer, date_time or b"")
@@ -318,6 +322,16 @@ class Contents:
                 self.errors.append(Problem(f"the meter refuses: {_words(result)}", 3, layer))
             case _:
                 pass
+
+    def _own_time(self, moment: datetime | None, data: bytes, end: int, layer: int) -> None:
+        """A notification's own time is a value like others; it stands right before the body."""
+        if moment is not None:
+            start = end - 12
+            raw = data[start:end]
+            name = "notification time"
+            self.records.append(
+                Record(name, moment, quantity="time", time=moment, layer=layer, offset=start, raw=raw)
+            )
 
     def _results(self, results: tuple[Any, ...], data: bytes, at: int, layer: int) -> None:
         """Results one after the other; `at` is where their count stands."""
