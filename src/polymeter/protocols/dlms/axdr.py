@@ -1,8 +1,8 @@
 """A-XDR (IEC 61334-6) as COSEM uses it: one tagged value after the other, nested at will.
 
 Two readers share the rules of `data`. `decode` gives plain Python objects as fast as can be: one
-loop over octets and a position, no object per value beyond the value. Collection of values whose
-meaning is known from elsewhere (profile rows, attributes of a known class) wants nothing more.
+loop for each container over octets and a position, no object per value beyond the value. Values
+whose meaning is known from elsewhere (profile rows, attributes of a class) want nothing more.
 `parse` gives typed `Item`s with their places, for whoever needs the types: the pattern layer that
 tells a scaler from a number, the explained tree, and `encode`, which restores the very octets.
 A `Data` carries both faces through an APDU: the octets as they came and the plain value.
@@ -18,7 +18,6 @@ from typing import Any, Final, NamedTuple
 
 from polymeter.protocols.dlms.compact_arrays import CompactArray, encode_compact, parse_compact
 from polymeter.protocols.dlms.data import (
-    FIXED,
     MAX_DEPTH,
     BitString,
     Item,
@@ -47,87 +46,74 @@ def decode(data: bytes, pos: int = 0) -> tuple[Any, int]:
     Raises:
         RemoteProtocolError: it is cut, nested too deep, or of no known type; carries the offset.
     """
-    end = len(data)
+    try:
+        values, end = _values(data, pos, 1, 0)
+        if end <= len(data):
+            return values[0], end
+    except (IndexError, struct.error):
+        pass
+    # The loop below trusts that the octets are there. They are not: the other reader says where.
+    parse(data, pos)
+    raise RemoteProtocolError("the data ends within a value", len(data))
+
+
+def _values(data: bytes, pos: int, count: int, depth: int) -> tuple[list[Any], int]:
+    """`count` values from `pos` on, and where the last ends, which may lie past the data."""
     values: list[Any] = []
     append = values.append
-    left = 1
-    waiting: list[tuple[Any, int]] = []
-    try:
-        while True:
-            tag = data[pos]
-            if tag == 9:  # octet-string
-                size = data[pos + 1]
-                start = pos + 2
-                if size > 0x7F:
-                    size, start = decode_length(data, pos + 1)
-                pos = start + size
-                if pos > end:
-                    raise _cut(tag, size, end - start, start)
-                append(data[start:pos])
-            elif tag == 6:  # double-long-unsigned
-                append(_U32(data, pos + 1)[0])
-                pos += 5
-            elif tag == 18:  # long-unsigned
-                append(_U16(data, pos + 1)[0])
-                pos += 3
-            elif tag == 2 or tag == 1:  # structure, array
-                size = data[pos + 1]
-                start = pos + 2
-                if size > 0x7F:
-                    size, start = decode_length(data, pos + 1)
-                if size > end - start:
-                    raise _too_many(tag, size, end - start, pos)
-                pos = start
-                inner: list[Any] = []
-                append(inner)
-                if len(waiting) >= MAX_DEPTH:
-                    raise _too_deep(start - 2)
-                if size:
-                    waiting.append((append, left))
-                    append = inner.append
-                    left = size
-                    continue
-            elif tag == 10:  # visible-string
-                size = data[pos + 1]
-                start = pos + 2
-                if size > 0x7F:
-                    size, start = decode_length(data, pos + 1)
-                pos = start + size
-                if pos > end:
-                    raise _cut(tag, size, end - start, start)
-                append(data[start:pos].decode("latin-1"))
-            elif tag == 22 or tag == 17:  # enum, unsigned
-                append(data[pos + 1])
-                pos += 2
-            elif tag == 15:  # integer
-                byte = data[pos + 1]
-                append(byte if byte < 128 else byte - 256)
-                pos += 2
-            elif tag == 0:  # null-data
-                append(None)
-                pos += 1
-            elif tag in FIXED:
-                size, read = FIXED[tag]
-                start = pos + 1
-                pos = start + size
-                if pos > end:
-                    raise _cut(tag, size, end - start, start)
-                append(read(data[start:pos]))
-            elif tag == 19:  # compact-array
-                compact = parse_compact(data, pos + 1, len(waiting) + 1)
-                append([plain(item) for item in compact])
-                pos = compact.end
-            else:
-                value, pos, _ = decode_scalar(data, pos + 1, tag)
-                append(value)
-            left -= 1
-            while not left:
-                if not waiting:
-                    return values[0], pos
-                append, left = waiting.pop()
-                left -= 1
-    except (IndexError, struct.error):
-        raise RemoteProtocolError("the data ends within a value", min(pos, end)) from None
+    for _ in range(count):
+        tag = data[pos]
+        if tag == 9:  # octet-string
+            size = data[pos + 1]
+            start = pos + 2
+            if size > 0x7F:
+                size, start = decode_length(data, pos + 1)
+            pos = start + size
+            append(data[start:pos])
+        elif tag == 6:  # double-long-unsigned
+            append(_U32(data, pos + 1)[0])
+            pos += 5
+        elif tag == 18:  # long-unsigned
+            append(_U16(data, pos + 1)[0])
+            pos += 3
+        elif tag == 2 or tag == 1:  # structure, array
+            size = data[pos + 1]
+            start = pos + 2
+            if size > 0x7F:
+                size, start = decode_length(data, pos + 1)
+            if size > len(data) - start:
+                raise _too_many(tag, size, len(data) - start, pos)
+            if depth >= MAX_DEPTH:
+                raise _too_deep(pos)
+            inner, pos = _values(data, start, size, depth + 1)
+            append(inner)
+        elif tag == 10:  # visible-string
+            size = data[pos + 1]
+            start = pos + 2
+            if size > 0x7F:
+                size, start = decode_length(data, pos + 1)
+            pos = start + size
+            append(data[start:pos].decode("latin-1"))
+        elif tag == 22 or tag == 17:  # enum, unsigned
+            append(data[pos + 1])
+            pos += 2
+        elif tag == 15:  # integer
+            size = data[pos + 1]
+            append(size if size < 128 else size - 256)
+            pos += 2
+        elif tag == 0:  # null-data
+            append(None)
+            pos += 1
+        elif tag == 19:  # compact-array
+            if depth >= MAX_DEPTH:
+                raise _too_deep(pos)
+            compact = parse_compact(data, pos + 1, depth + 1)
+            append([plain(item) for item in compact])
+            pos = compact.end
+        else:
+            value, pos, _ = decode_scalar(data, pos + 1, tag)
+            append(value)
+    return values, pos
 
 
 def parse(data: bytes, pos: int = 0, tree: Tree | None = None, depth: int = 0) -> Item:
@@ -137,7 +123,7 @@ def parse(data: bytes, pos: int = 0, tree: Tree | None = None, depth: int = 0) -
         RemoteProtocolError: as `decode`.
     """
     if pos >= len(data):
-        raise RemoteProtocolError("a value is missing", pos)
+        raise RemoteProtocolError("a value is missing", len(data))
     tag = data[pos]
     if tag in (Tag.ARRAY, Tag.STRUCTURE):
         return _parse_container(data, pos, tag, tree, depth)
@@ -240,10 +226,6 @@ def shown(value: Any) -> Value:
         return None
     result: Value = value
     return result
-
-
-def _cut(tag: int, size: int, left: int, pos: int) -> RemoteProtocolError:
-    return RemoteProtocolError(f"{tag_name(tag)} needs {size} octets, {left} are left", pos)
 
 
 def _too_many(tag: int, count: int, left: int, pos: int) -> RemoteProtocolError:

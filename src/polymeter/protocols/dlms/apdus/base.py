@@ -7,6 +7,7 @@ head. Everything decoded encodes to the same octets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -29,16 +30,12 @@ class APDU:
     def __bytes__(self) -> bytes:
         return encode_apdu(self)
 
-    @classmethod
-    def quick(cls, data: bytes) -> APDU | None:
-        """Decode the usual octets without the table, or give `None`: for what comes by the million."""
-        return None
-
 
 T = TypeVar("T", bound=type[APDU])
 
 _CLASSES: Final[dict[bytes, type[APDU]]] = {}
 _SERVICES: Final[set[int]] = set()
+_QUICK: Final[dict[int, Callable[[bytes], Any]]] = {}
 
 
 def apdu(cls: T) -> T:
@@ -51,6 +48,10 @@ def apdu(cls: T) -> T:
     _CLASSES[cls.HEAD] = cls
     if len(cls.HEAD) > 1:
         _SERVICES.add(cls.HEAD[0])
+    # What comes by the million may have a way of its own for its usual octets; it gives None for others.
+    quick = getattr(cls, "quick", None)
+    if quick is not None:
+        _QUICK[cls.HEAD[0]] = quick
     return cls
 
 
@@ -62,14 +63,16 @@ def decode_apdu(data: bytes, tree: Tree | None = None, *, trailing: bool = False
     """
     if not data:
         raise RemoteProtocolError("an empty APDU", 0)
+    if tree is None and data[0] in _QUICK:
+        usual: APDU | None = _QUICK[data[0]](data)
+        if usual is not None:
+            return usual
     head = data[:2] if data[0] in _SERVICES else data[:1]
     cls = _CLASSES.get(head)
     if cls is None:
         if data[0] in _SERVICES:
             raise RemoteProtocolError(f"the service {data[0]:02x} has no form {head[1:].hex() or '(cut)'}", 1)
         raise RemoteProtocolError(f"no APDU has the tag {data[0]:02x}", 0)
-    if tree is None and (quick := cls.quick(data)) is not None:
-        return quick
     cursor = Cursor(data, len(head), tree)
     if tree is not None:
         tree.leaf("APDU", 0, len(head), None, cls.TITLE)

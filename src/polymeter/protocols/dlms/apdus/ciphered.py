@@ -109,6 +109,22 @@ class GeneralGloCiphering(APDU):
     system_title: bytes
     content: bytes
 
+    @classmethod
+    def quick(cls, data: bytes) -> GeneralGloCiphering | None:
+        """A title of eight octets and contents whose length is as short as can be."""
+        if len(data) < 140 or data[1] != 8:
+            return None
+        size = data[10]
+        at = 12
+        if size == 0x81:
+            size = data[11]
+        elif size == 0x82 and data[11]:
+            size = data[11] << 8 | data[12]
+            at = 13
+        else:
+            return None
+        return cls(data[2:10], data[at:]) if at + size == len(data) and size > 0x7F else None
+
 
 @apdu
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from polymeter.protocols.dlms.apdus.fields import (
     Sink,
 )
 from polymeter.protocols.dlms.apdus.short_names import VARIABLE, VariableAccess
-from polymeter.protocols.dlms.axdr import Data, decode_data
+from polymeter.protocols.dlms.axdr import Data, decode
 from polymeter.protocols.dlms.data import encode_length
 
 __all__ = [
@@ -61,6 +61,7 @@ class _TimeKind(NamedTuple):
 
 
 _TIME: Final = _TimeKind()
+_new: Final = tuple.__new__
 _U32: Final = struct.Struct(">I").unpack_from
 
 
@@ -81,8 +82,10 @@ class DataNotification(APDU):
         if len(data) < 7 or data[5] > 0x7F or data[5] == 9:  # 9 is a tag: see above
             return None
         at = 6 + data[5]
-        body, end = decode_data(data, at)
-        return DataNotification(_U32(data, 1)[0], data[6:at], body) if end == len(data) else None
+        value, end = decode(data, at)
+        if end != len(data):
+            return None
+        return cls(_U32(data, 1)[0], data[6:at], _new(Data, (data[at:], value)))
 
     def moment(self, inverted_deviation: bool = False) -> datetime | None:
         """When it was sent, if it says so."""
