@@ -16,6 +16,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Final, NamedTuple
 
+from polymeter.protocols import obis
 from polymeter.protocols.dlms.compact_arrays import CompactArray, encode_compact, parse_compact
 from polymeter.protocols.dlms.data import (
     MAX_DEPTH,
@@ -30,7 +31,7 @@ from polymeter.protocols.dlms.data import (
     tag_name,
     unusual_head,
 )
-from polymeter.protocols.dlms.times import Date, DateTime, Time
+from polymeter.protocols.dlms.times import Date, DateTime, Time, instant, looks_like_date_time
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Tree, Value
 
 __all__ = ["Data", "decode", "decode_data", "encode", "encode_data", "parse"]
@@ -137,7 +138,7 @@ def parse(data: bytes, pos: int = 0, tree: Tree | None = None, depth: int = 0) -
         return item
     value, end, head = decode_scalar(data, pos + 1, tag)
     if tree is not None:
-        tree.leaf(tag_name(tag), pos, end, shown(value))
+        tree.leaf(tag_name(tag), pos, end, shown(value), _meaning(tag, value))
     return Item(tag, value, pos, end, head)
 
 
@@ -226,6 +227,15 @@ def shown(value: Any) -> Value:
         return None
     result: Value = value
     return result
+
+
+def _meaning(tag: int, value: Any) -> str | None:
+    """What an octet string most likely is, for readers of the tree."""
+    if tag != Tag.OCTET_STRING:
+        return None
+    if len(value) == 6 and value[0] <= 15 and value[5] == 0xFF:
+        return str(obis.from_bytes(value))
+    return str(instant(value)) if looks_like_date_time(value) else None
 
 
 def _too_many(tag: int, count: int, left: int, pos: int) -> RemoteProtocolError:

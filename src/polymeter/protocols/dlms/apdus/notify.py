@@ -46,8 +46,14 @@ class _TimeKind(NamedTuple):
         at = cursor.pos
         octets = cursor.data[at + 2 : at + 14]
         if cursor.data[at : at + 2] != b"\x09\x0c" or not times.looks_like_date_time(octets):
-            taken: bytes = OCTETS.read(cursor, name)
-            return taken
+            length = cursor.length()
+            cursor.leaf(f"length of {name}", at, length)
+            at = cursor.pos
+            octets = cursor.take(length, name)
+            moment = times.instant(octets)
+            if length:
+                cursor.leaf(name, at, octets, str(moment) if moment else None)
+            return octets
         cursor.heads.append(_TAGGED)
         cursor.pos += 14
         cursor.leaf(name, at, octets, "tagged, which it should not be")
