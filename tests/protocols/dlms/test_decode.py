@@ -151,6 +151,17 @@ def test_each_trouble_with_keys_has_its_own_words() -> None:
     assert words(message, bytes(16), KEY, auth=AUTH) == ""
 
 
+def test_without_an_authentication_key_what_comes_out_tells_the_right_key() -> None:
+    message = sealed(push(LIST))
+    for number in range(300):
+        wrong = number.to_bytes(16, "big")
+        (refused,) = decode(message, DecodeOptions((wrong,)))
+        assert (refused.valid, refused.records) == (True, ())
+        assert "encryption key is wrong" in refused.errors[0].message
+        (opened,) = decode(message, DecodeOptions((wrong, KEY)))
+        assert len(opened.records) == 6
+
+
 def test_without_an_authentication_key_the_tree_says_unverified() -> None:
     """dlms.md pitfall 6."""
     (frame,) = decode(sealed(push(LIST)), DecodeOptions((KEY,)))

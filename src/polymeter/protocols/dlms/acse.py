@@ -99,23 +99,20 @@ class ACSE:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Associate(ACSE):
-    """What AARQ and AARE share. `None` is a field left out."""
+    """What AARQ and AARE share. `None` is a field left out; names are object identifiers' contents."""
 
     context_name: bytes = _CONTEXT + b"\x01"
-    """Contents of the object identifier."""
     protocol_version: bytes | None = None
     ap_title: bytes | None = None
     """The sender's system title."""
-    ae_qualifier: bytes | None = None
-    """For suite 1 and 2 the sender's certificate."""
+    ae_qualifier: bytes | None = None  # for suites 1 and 2 the sender's certificate
     ap_invocation_id: int | None = None
     ae_invocation_id: int | None = None
     requirements: bytes | None = None
     mechanism_name: bytes | None = None
     authentication_value: bytes | None = field(default=None, repr=False)
     """A password or a challenge."""
-    authentication_kind: int = 0x80
-    """80 for characters, 81 for bits, 82 and 83 for others."""
+    authentication_kind: int = 0x80  # characters; 81 is bits, 82 and 83 are others
     implementation_information: bytes | None = None
 
     @property

@@ -16,15 +16,8 @@ from polymeter.protocols.dlms.apdus import APDU, Assembly, DataAccessResult, dec
 from polymeter.protocols.dlms.counters import MemoryCounters, accept, counter_id
 from polymeter.protocols.dlms.data import Item
 from polymeter.protocols.dlms.notifications import attribute_records, records
-from polymeter.protocols.dlms.security import (
-    Header,
-    Keys,
-    Opened,
-    read_header,
-    sender_title,
-    system_title_text,
-    unprotect,
-)
+from polymeter.protocols.dlms.opening import open_envelope
+from polymeter.protocols.dlms.security import read_header, sender_title
 from polymeter.protocols.dlms.times import instant
 from polymeter.protocols.dlms.untagged import parse_untagged
 from polymeter.protocols.wire import (
@@ -200,39 +193,21 @@ class Contents:
                 tree.leaf("authentication tag", end - tag, end)
         self.encrypted = self.encrypted or header.encrypted
         self.title = title or self.title
-        opened = self._open(title, content, header, start)
-        if opened is None:
-            return
+        try:
+            opened = open_envelope(self.options, title, content, header)
+        except AccessDenied as error:
+            raise AccessDenied(str(error), start) from error
+        if opened.verified:
+            try:
+                accept(self.conversation.counters, counter_id(title, opened.key), header.invocation_counter)
+            except AccessDenied as error:
+                self.errors.append(Problem(str(error), start + 1, layer))
         below, number = self.layer(tree, "plaintext", opened.plaintext)
         if header.authenticated and not opened.verified and below is not None:
             below.root.meaning = "unverified: no authentication key"
         self.read(opened.plaintext, below, number, None, depth + 1)
         if below is not None:
             below.finish(meaning=below.root.meaning)
-
-    def _open(self, title: bytes, content: bytes, header: Header, start: int) -> Opened | None:
-        """Open an envelope with the keys we have; without one say which is missing."""
-        keys = self.options.keys
-        who = system_title_text(title) if title else "an unknown sender"
-        if not header.encrypted and not keys:
-            return unprotect(content, Keys(bytes(16)), title or bytes(8))
-        if not keys:
-            which = "global broadcast" if header.control & 0x40 else "encryption"
-            raise AccessDenied(f"the message of {who} is encrypted and its {which} key is missing", start)
-        refusal: AccessDenied | None = None
-        for key in keys:
-            try:
-                opened = unprotect(content, Keys(key, self.options.auth_key, broadcast=key), title)
-            except AccessDenied as error:
-                refusal = refusal if refusal and "authentication key" in str(refusal) else error
-                continue
-            if opened.verified:
-                try:
-                    accept(self.conversation.counters, counter_id(title, key), header.invocation_counter)
-                except AccessDenied as error:
-                    self.errors.append(Problem(str(error), start + 1, self.layers - 1))
-            return opened
-        raise AccessDenied(str(refusal), start)
 
     # Blocks, associations
 
