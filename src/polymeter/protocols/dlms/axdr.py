@@ -48,9 +48,14 @@ def decode(data: bytes, pos: int = 0) -> tuple[Any, int]:
         RemoteProtocolError: it is cut, nested too deep, or of no known type; carries the offset.
     """
     try:
-        values, end = _values(data, pos, 1, 0)
-        if end <= len(data):
-            return values[0], end
+        if data[pos] == 2 and (count := data[pos + 1]) < 0x80 and count < len(data) - pos:
+            values, end = _values(data, pos + 2, count, 1)  # what most bodies are, at once
+            if end <= len(data):
+                return values, end
+        else:
+            values, end = _values(data, pos, 1, 0)
+            if end <= len(data):
+                return values[0], end
     except (IndexError, struct.error):
         pass
     # The loop below trusts that the octets are there. They are not: the other reader says where.

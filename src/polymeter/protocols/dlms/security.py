@@ -12,9 +12,10 @@ authentication key contents are still given, marked unverified. All keys and tit
 
 from __future__ import annotations
 
-import hmac
+import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -109,9 +110,15 @@ class Opened(NamedTuple):
     """A plain APDU and what is known about it."""
 
     plaintext: bytes
-    header: Header
+    control: int
+    invocation_counter: int
     verified: bool
     """The tag was there and fits."""
+
+    @property
+    def header(self) -> Header:
+        """What stood in front of the contents."""
+        return Header(self.control, self.invocation_counter)
 
 
 @lru_cache(maxsize=512)
@@ -223,14 +230,14 @@ def unprotect(content: bytes, keys: Keys, system_title: bytes) -> Opened:
             expected = cipher.encrypt(iv, plaintext, associated)[len(body) :]
         else:
             expected = cipher.encrypt(iv, b"", associated + body)
-        if not hmac.compare_digest(expected[:TAG_SIZE], tag):
+        if not compare_digest(expected[:TAG_SIZE], tag):
             raise _misfit(plaintext, control, system_title)
         verified = True
     elif control & ENCRYPTED and not control & COMPRESSED and plaintext[:1] not in _PLAIN_TAGS:
         raise _misfit(plaintext, control, system_title)
     if control & COMPRESSED:
         raise AccessDenied("the contents are compressed (V.44), which is not supported", 0)
-    return Opened(plaintext, header, verified)
+    return Opened(plaintext, control, header.invocation_counter, verified)
 
 
 def _usual(content: bytes, key: bytes, authentication: bytes, system_title: bytes) -> Opened | None:
@@ -244,14 +251,13 @@ def _usual(content: bytes, key: bytes, authentication: bytes, system_title: byte
     body = content[_HEADER_SIZE:-TAG_SIZE]
     if len(content) < _HEADER_SIZE + TAG_SIZE:
         return None
-    plaintext = encrypt(iv, body, None)[: len(body)]
-    expected = encrypt(iv, plaintext, b"\x30" + authentication)[len(body) : len(body) + TAG_SIZE]
-    if not hmac.compare_digest(expected, tag):
+    plaintext = encrypt(iv, body, None)[:-16]
+    if not compare_digest(encrypt(iv, plaintext, b"\x30" + authentication)[-16:-4], tag):
         return None
-    header = _new(Header, (0x30, int.from_bytes(content[1:5], "big")))
-    return _new(Opened, (plaintext, header, True))
+    return _new(Opened, (plaintext, 0x30, _U32(content, 1)[0], True))
 
 
+_U32: Final = struct.Struct(">I").unpack_from
 _new: Final = tuple.__new__  # a named tuple's own way costs twice as much
 _PLAIN_TAGS: Final = frozenset(
     bytes((tag,))

@@ -63,8 +63,8 @@ def decode_apdu(data: bytes, tree: Tree | None = None, *, trailing: bool = False
     """
     if not data:
         raise RemoteProtocolError("an empty APDU", 0)
-    if tree is None and data[0] in _QUICK:
-        usual: APDU | None = _QUICK[data[0]](data)
+    if tree is None and (quick := _QUICK.get(data[0])) is not None:
+        usual: APDU | None = quick(data)
         if usual is not None:
             return usual
     head = data[:2] if data[0] in _SERVICES else data[:1]
