@@ -123,7 +123,19 @@ class GeneralGloCiphering(APDU):
             at = 13
         else:
             return None
-        return cls(data[2:10], data[at:]) if at + size == len(data) and size > 0x7F else None
+        if at + size != len(data) or size < 0x80:
+            return None
+        made = object.__new__(cls)
+        _put_system_title(made, data[2:10])
+        _put_content(made, data[at:])
+        _put_heads(made, ())
+        return made
+
+
+# A frozen class sets its fields a third slower than its slots do themselves.
+_put_system_title: Final = GeneralGloCiphering.__dict__["system_title"].__set__
+_put_content: Final = GeneralGloCiphering.__dict__["content"].__set__
+_put_heads: Final = APDU.__dict__["heads"].__set__
 
 
 @apdu
