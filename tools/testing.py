@@ -81,6 +81,8 @@ def missing_packages() -> list[str]:
     names = [service.package for service in services.SERVICES if service.program() is None]
     if chromium() is None:
         names.append("chromium")
+    if shutil.which("curl") is None:
+        names.append("curl")  # the how-to of the HTTP interface speaks it, and is run
     try:
         ctypes.CDLL("libatomic.so.1")
     except OSError:

@@ -29,6 +29,7 @@ def test_the_lines_of_the_howto_run(tmp_path: Path) -> None:
             _, token = await accounts.add_token(web.store, "billing", organization="Stadtwerke")
             listener = socket.socket()
             listener.bind(("127.0.0.1", 0))
+            listener.listen(64)  # from now on connections wait for the server rather than fail
             config = uvicorn.Config(web.app, log_level="warning", timeout_graceful_shutdown=2, lifespan="off")
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -74,7 +74,7 @@ def test_a_cut_or_lengthened_apdu_is_an_error_with_its_place(apdu: APDU, data: s
     try:
         assert bytes(decode_apdu(cut)) == cut  # some forms are the beginning of others
     except RemoteProtocolError as error:
-        assert 0 <= error.offset <= len(cut)  # noqa: PT017
+        assert 0 <= error.offset <= len(cut)
 
 
 def test_mutations_raise_only_our_errors_and_what_passes_is_exact() -> None:
@@ -88,7 +88,7 @@ def test_mutations_raise_only_our_errors_and_what_passes_is_exact() -> None:
         try:
             decoded = decode_apdu(mutated)
         except RemoteProtocolError as error:
-            assert 0 <= error.offset <= len(mutated)  # noqa: PT017
+            assert 0 <= error.offset <= len(mutated)
         else:
             assert bytes(decoded) == mutated
 
