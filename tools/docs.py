@@ -61,6 +61,13 @@ def _parameter(parameter: object) -> str | None:
     return f"| `{', '.join(options)}` | {help_text} |" if options else None
 
 
+def http_reference() -> str | None:
+    """``docs/reference/http.md``: every route with what it needs, from the route table."""
+    if not importlib.util.find_spec("polymeter.ui"):
+        return None
+    return str(importlib.import_module("polymeter.ui.reference").markdown())
+
+
 def addresses_reference() -> str | None:
     """``docs/reference/addresses.md``: schemes, parameters and calls of every driver, types of meters."""
     if not importlib.util.find_spec("polymeter.drivers"):
@@ -131,6 +138,7 @@ def states_page() -> str | None:
 GENERATED: dict[str, Generator] = {
     "docs/reference/addresses.md": addresses_reference,
     STATES: states_page,
+    "docs/reference/http.md": http_reference,
     "docs/reference/cli.md": cli_reference,
 }
 

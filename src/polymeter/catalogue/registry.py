@@ -48,6 +48,7 @@ class Protocol:
 PROTOCOLS: Final = {
     protocol.name: protocol
     for protocol in (
+        Protocol("dlms", "polymeter.protocols.dlms", "DLMS/COSEM: HDLC, wrapper, pushes, ciphered or not"),
         Protocol("iec62056-21", "polymeter.protocols.iec62056_21", "optical heads and current loops, ASCII"),
     )
 }
