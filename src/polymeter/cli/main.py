@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import polymeter
-from polymeter.cli import decode, doctor, meters, simulate
+from polymeter.cli import decode, doctor, meters, scan, simulate
 from polymeter.protocols.wire import LocalProtocolError, ProtocolError
 
 __all__ = ["app", "main"]
@@ -38,7 +38,7 @@ def _root(
     """Reads any utility meter and loses nothing."""
 
 
-for module in (decode, meters, simulate, doctor):
+for module in (decode, meters, scan, simulate, doctor):
     module.register(app)
 
 
