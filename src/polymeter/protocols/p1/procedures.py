@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from polymeter.protocols.p1.push import PushedTelegrams
-from polymeter.protocols.procedure import Procedure, Receive
-from polymeter.protocols.wire import NeedData, RemoteProtocolError, TimedOut, TransportError
+from polymeter.protocols.procedure import Procedure, next_pushed
 
-__all__ = ["DAMAGED_MAX", "next_telegram"]
-
-DAMAGED_MAX = 5
-"""How many damaged telegrams in a row are let pass before the line is called bad."""
+__all__ = ["next_telegram"]
 
 
-def next_telegram(
-    stream: PushedTelegrams, now: Callable[[], float] | None = None, timeout_s: float = 30.0
-) -> Procedure[bytes]:
-    """Wait for the next whole telegram. One that comes damaged is passed over: another follows.
-
-    Args:
-        stream: what has come so far; what waits in it counts as come now.
-        now: a clock in seconds; with it a line that sends only noise cannot keep us for ever.
-        timeout_s: the longest silence, and with `now` the longest wait.
+def next_telegram(stream: PushedTelegrams, timeout_s: float = 30.0) -> Procedure[bytes]:
+    """Wait for the next whole telegram; what waits in `stream` counts as come now.
 
     Raises:
-        TimedOut: no telegram came in time.
-        RemoteProtocolError: `DAMAGED_MAX` telegrams in a row came damaged; this is the last one's fault.
+        TimedOut: nothing came for `timeout_s`. DSMR 2 to 4 push every ten seconds, 5 every second.
+        RemoteProtocolError: only damaged telegrams come, or none among all that comes.
         TransportError: the line closed.
     """
-    begun = now() if now is not None else 0.0
-    damaged = 0
-    while True:
-        try:
-            frame = stream.next_frame()
-        except RemoteProtocolError:
-            damaged += 1
-            if damaged >= DAMAGED_MAX:
-                raise
-            continue
-        if not isinstance(frame, NeedData):
-            return frame
-        left = timeout_s if now is None else timeout_s - (now() - begun)
-        if left <= 0:
-            raise TimedOut(f"no telegram came within {timeout_s:g} s")
-        data = yield Receive(left)
-        if not data:
-            raise TransportError("the line closed before a telegram was whole")
-        stream.receive_data(data)
+    return next_pushed(stream, timeout_s)
