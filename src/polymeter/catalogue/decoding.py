@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from polymeter.catalogue.quirks import mended
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
 from polymeter.catalogue.registry import PROTOCOLS, protocol_named
 from polymeter.catalogue.types import MeterType, find_type
@@ -180,8 +181,11 @@ def decode_frames(
     auth_key: bytes | str | None = None,
     lenient: bool = False,
     explain: bool = True,
+    meter_type: MeterType | None = None,
 ) -> list[Frame]:
     """Decode every frame of an input. What is wrong with a frame is told in its result.
+
+    The meter's type is recognised by what a frame says, unless `meter_type` is given.
 
     Raises:
         LocalProtocolError: the call is wrong: an unknown protocol, a key that is no hex, no input.
@@ -194,19 +198,23 @@ def decode_frames(
     )
     if protocol != "auto":
         return [
-            _named(decoded) for decoded in protocol_named(protocol).decode(data, options, explain=explain)
+            _named(decoded, meter_type)
+            for decoded in protocol_named(protocol).decode(data, options, explain=explain)
         ]
     for candidate in PROTOCOLS.values():
         if candidate.detect(data):
-            return [_named(decoded) for decoded in candidate.decode(data, options, explain=explain)]
+            return [
+                _named(decoded, meter_type) for decoded in candidate.decode(data, options, explain=explain)
+            ]
     return [_named(_unknown(data))]
 
 
-def _named(decoded: Decoded) -> Frame:
-    meter_type = find_type(decoded.protocol, _facts(decoded))
-    return Frame(
-        decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in decoded.records)
-    )
+def _named(decoded: Decoded, meter_type: MeterType | None = None) -> Frame:
+    meter_type = meter_type or find_type(decoded.protocol, _facts(decoded))
+    records = decoded.records
+    if meter_type is not None and meter_type.quirks:
+        records = tuple(mended(record, meter_type.quirks) for record in records)
+    return Frame(decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in records))
 
 
 def _unknown(data: bytes) -> Decoded:
@@ -228,7 +236,11 @@ def prove(meter_type: MeterType) -> list[str]:
     for number, telegram in enumerate(meter_type.telegrams, 1):
         where = f"{meter_type.name}, telegram {number}"
         frames = decode_frames(
-            telegram["input"], meter_type.protocol, keys=telegram.get("keys", ()), explain=False
+            telegram["input"],
+            meter_type.protocol,
+            keys=telegram.get("keys", ()),
+            explain=False,
+            meter_type=None if meter_type.match else meter_type,
         )
         problems += [
             f"{where}: {problem.message}"
