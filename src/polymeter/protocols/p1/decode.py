@@ -7,6 +7,7 @@ gives an error with its place, and the reading goes on behind it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -29,17 +30,22 @@ from polymeter.protocols.wire import (
 __all__ = ["PROTOCOL", "decode", "detect", "without_parity"]
 
 PROTOCOL: Final = "p1"
+_BEGINNING: Final = re.compile(rb"[^\r\n]*\r?\n\r?\n\d{1,3}-\d{1,3}:[\d.]+\(")
 
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like P1, `None` if it does not."""
+    data = without_parity(data)
     span = find_span(data)
-    if span is None or not span.sound:
+    if span is None:
         return None
-    if span.kind == "ciphered":
-        return "a general-glo-ciphering envelope" if span.start == 0 and span.end == len(data) else None
     frame = data[span.start : span.end]
-    return "/ … ! with data lines between" if b"(" in frame else None
+    if span.kind == "ciphered":
+        whole = span.sound and span.start == 0 and len(frame) == len(data)
+        return "a general-glo-ciphering envelope" if whole else None
+    if span.sound:
+        return "/ … ! with data lines between" if b"(" in frame else None
+    return "/ … with data lines behind an empty one" if _BEGINNING.match(frame) else None
 
 
 def without_parity(data: bytes) -> bytes:

@@ -38,7 +38,11 @@ _GLO_CIPHERING: Final = 0xDB
 _SECURITY_CONTROLS: Final = frozenset((0x10, 0x20, 0x30))
 _TAG_SIZE: Final = 12
 
-_HEAD: Final = re.compile(rb"(?<![^\r\n\x00\xff\x20])/[^\x00-\x20/!?\x7f][^\x00-\x1f/!\x7f]{3,127}\r?\n")
+_HEAD: Final = re.compile(
+    rb"(?:(?<![^\r\n\x00\xff\x20])/[^\x00-\x20/!?\x7f][^\x00-\x1f/!\x7f]{3,127}\r?\n"
+    rb"|/[A-Za-z]{3}[^\x00-\x1f/!\x7f]{1,127}\r?\n\r?\n)"
+)
+"""A first line: at the beginning of a line, or with the empty line behind it wherever a cut one ends."""
 _TAIL: Final = re.compile(rb"!([0-9A-Fa-f]{0,4})[ \t]*(\r?\n)?")
 _IDENTIFICATION: Final = re.compile(r"[^\r\n]*")
 

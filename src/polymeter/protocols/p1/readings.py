@@ -35,6 +35,8 @@ _BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r)")
 _REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
 _TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?", re.ASCII)
+_CLOCK: Final = re.compile(r"\n0-0:1\.0\.0(?:\*255)?\(([^()]*)\)")
+_COUNT: Final = re.compile(r"\d{0,4}", re.ASCII)
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 
 DEVICE_TYPES: Final = {
@@ -142,8 +144,8 @@ class _Reader:
         """Columns of an old sub-meter line whose values stand on the next line."""
 
     def _clock(self) -> datetime | None:
-        at = self.text.find("0-0:1.0.0(")
-        return parse_time(self.text[at + 10 : self.text.find(")", at)]) if at >= 0 else None
+        found = _CLOCK.search(self.text)
+        return parse_time(found[1]) if found is not None else None
 
     def read(self) -> Iterator[Record]:
         text, raw, offset, layer, clock = self.text, self.raw, self.offset, self.layer, self.clock
@@ -240,34 +242,40 @@ class _Reader:
         self.pending = []
         if known.kind == "old sub-meter":
             yield from self._old_sub_meter(known, sets)
-        elif known.kind in ("log", "history"):
+        elif known.kind in ("log", "history") and _lists_codes(sets):
             yield from self._entries(known, sets)
         else:
             yield from self._timed(known, sets)
 
     def _timed(self, known: Address, sets: Sequence[re.Match[str]]) -> Iterator[Record]:
-        """Values, each with the time before it, or behind it if it is the line's last."""
+        """Values, each at the time before it, or behind it if the line is a value and a time.
+
+        A further value of the same address gets a name of its own, so that it is a series of its
+        own: the Hungarian monthly values are ten numbers under one code and one time.
+        """
         name = sets[0][1]
-        time: datetime | None = None
-        timed = False
+        time, count = self.clock, 0
         for index, match in enumerate(sets):
             if match[1] and index:
-                name, known = match[1], address(match[1])
+                name, known, count = match[1], address(match[1]), 0
             text, unit = match[2], match[3]
-            if unit is None and _TIME.fullmatch(text) and len(sets) > 1 and known.kind != "clock":
+            if _is_time(match, index) and known.kind != "clock":
                 if index + 1 < len(sets):
-                    time, timed = parse_time(text), True
-                    continue
-                if index == 1:
-                    continue  # it belongs to the value before it
-                yield self._record(match, known, name, parse_time(text) or text, None, self.clock)
+                    time = parse_time(text)
+                elif index != 1 or _is_time(sets[0], 0):
+                    yield self._record(match, known, name, parse_time(text) or text, None, self.clock)
                 continue
-            own = time if timed else self.clock
-            if not timed and index == 0 and len(sets) == 2 and _is_time(sets[1]):
+            count += 1
+            own = time
+            if index == 0 and len(sets) == 2 and _is_time(sets[1], 1):
                 own = parse_time(sets[1][2])
             given = None if unit is None else _unit(unit)
-            yield self._record(match, known, name, value_of(known.kind, text, unit), given, own)
-            time, timed = None, False
+            value = value_of(known.kind, text, unit)
+            if count == 1:
+                yield self._record(match, known, name, value, given, own)
+            else:
+                unnamed = known._replace(code=None)
+                yield self._record(match, unnamed, f"{name}/{count}", value, given, own)
 
     def _entries(self, known: Address, sets: Sequence[re.Match[str]]) -> Iterator[Record]:
         """The count of a log or history, then its entries: times and the value that follows them."""
@@ -282,7 +290,7 @@ class _Reader:
                 continue
             if match[3] is None and obis.parse(match[2]) is not None and not times and not number_of:
                 continue
-            if _is_time(match):
+            if _is_time(match, 1):
                 times.append(match)
                 continue
             number_of += 1
@@ -331,8 +339,16 @@ class _Reader:
         self.pending = []
 
 
-def _is_time(match: re.Match[str]) -> bool:
-    return match[3] is None and not match[1] and _TIME.fullmatch(match[2]) is not None
+def _is_time(match: re.Match[str], index: int) -> bool:
+    """Whether a set is a time; one with an address of its own behind another is that one's value."""
+    return match[3] is None and (not match[1] or not index) and _TIME.fullmatch(match[2]) is not None
+
+
+def _lists_codes(sets: Sequence[re.Match[str]]) -> bool:
+    """Whether a line is a count, codes and entries; Hungary puts plain values under such a code."""
+    if not _COUNT.fullmatch(sets[0][2]):
+        return False
+    return len(sets) < 2 or (sets[1][3] is None and obis.parse(sets[1][2]) is not None)
 
 
 def _quantity(known: Address, unit: str | None) -> str:

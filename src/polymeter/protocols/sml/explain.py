@@ -82,9 +82,8 @@ def _names(element: Element, what: str) -> list[tuple[str, str]]:
         holds = CHOICES[what].get(tag, "any") if isinstance(tag, int) else "any"
         named = _TIMES.get(tag, holds) if what == "time" and isinstance(tag, int) else holds
         return [("tag", "number"), (named, holds)]
-    if len(STRUCTURES.get(what, ())) == len(parts):
-        return list(STRUCTURES[what])
-    return []
+    fields = STRUCTURES.get(what, ())
+    return list(fields) if len(fields) == len(parts) else []
 
 
 def _meaning(name: str, what: str, element: Element) -> str | None:
