@@ -126,8 +126,6 @@ def _decode_frame(data: bytes, start: int, options: DecodeOptions, tree: Tree | 
     errors: list[Problem] = []
     if frame.checksum is None:
         errors.append(Problem("the check sum of the frame does not fit", start + len(data) - 2, 0))
-    elif frame.padding > 3:
-        errors.append(Problem(f"{frame.padding} bytes of padding", start + len(data) - 3, 0))
     found = _Content(frame.content, offset, layer, options, below)
     if frame.checksum is not None or options.lenient or tree is not None:
         checksums = CHECKSUMS if frame.checksum is None else (frame.checksum,)

@@ -141,7 +141,7 @@ def read_element(data: bytes, at: int, end: int) -> Element:
             if kind == OCTETS:
                 if length > 1 and stop >= behind:
                     children.append(new(Element, (OCTETS, data[behind:stop], at, stop)))
-                elif length == 1:
+                elif length == 1 and behind == stop:
                     children.append(new(Element, (OCTETS, None, at, stop)))
                 elif head == 0:
                     stop = behind

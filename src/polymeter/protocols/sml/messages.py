@@ -245,7 +245,7 @@ def _shown(element: Element) -> str:
         UNSIGNED: "an unsigned",
         END: "the end",
     }
-    return names.get(element.kind, f"a list of {len(element.value or ())}")
+    return names.get(element.kind) or f"a list of {len(element.value)}"
 
 
 def decode_message(

@@ -38,11 +38,14 @@ class PushedFrames:
         if span.end is None:
             return NEED_DATA
         frame, offset = self._data[: span.end - span.start], self.dropped
-        self._drop(len(frame))
         if not span.sound:
+            self._drop(len(frame))
             raise RemoteProtocolError(f"a frame of {len(frame)} bytes is cut", offset)
         if decode_frame(frame, offset).checksum is None:
+            # What stands in place of the check sum may begin the next frame, so it stays.
+            self._drop(len(frame) - 3)
             raise RemoteProtocolError("the check sum of the frame does not fit", offset + len(frame) - 2)
+        self._drop(len(frame))
         return frame
 
     def _drop(self, count: int) -> None:

@@ -22,6 +22,7 @@ ESCAPE: Final = b"\x1b\x1b\x1b\x1b"
 START: Final = ESCAPE + b"\x01\x01\x01\x01"
 FRAME_MAX: Final = 1 << 20
 """The longest frame believed in."""
+PADDING_MAX: Final = 3
 _ESCAPED: Final = re.compile(rb"\x1b{4}(?s:(\x1b{4})|(\x01{4})|\x1a(.{3})|(.{0,4}))")
 
 
@@ -72,7 +73,7 @@ def find_span(data: bytes, at: int = 0) -> Span | None:
         if match[1] is not None:
             place = match.end()
         elif match[3] is not None:
-            return Span(start, match.end())
+            return _ended(data, start, match)
         elif match[2] is not None:
             return Span(start, match.start(), sound=False)
         elif match.end() == limit:
@@ -84,6 +85,23 @@ def find_span(data: bytes, at: int = 0) -> Span | None:
     if limit - start >= FRAME_MAX:
         return Span(start, limit, sound=False)
     return Span(start, None)
+
+
+def _ended(data: bytes, start: int, match: re.Match[bytes]) -> Span:
+    """The span of a frame whose end was found, unless what looks like it belongs to the next frame.
+
+    A frame that is cut inside its end would swallow the beginning of the one behind it.
+    """
+    following = data.find(START, match.start() + 4, match.end() + len(START) - 1)
+    if 0 <= following < match.end():
+        return Span(start, following, sound=False)
+    if data[match.start() + 5] > PADDING_MAX:
+        return Span(start, match.start() + 5, sound=False)
+    inner = data.find(START, start + len(START), match.start())
+    if inner >= 0 and decode_frame(data[start : match.end()]).checksum is None:
+        # Cut behind an escape, a frame reads on into the next one as if its start were content.
+        return Span(start, inner, sound=False)
+    return Span(start, match.end())
 
 
 def decode_frame(frame: bytes, offset: int = 0) -> Frame:
