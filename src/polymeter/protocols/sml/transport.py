@@ -20,8 +20,11 @@ __all__ = ["FRAME_MAX", "START", "Checksum", "Frame", "Span", "decode_frame", "e
 
 ESCAPE: Final = b"\x1b\x1b\x1b\x1b"
 START: Final = ESCAPE + b"\x01\x01\x01\x01"
-FRAME_MAX: Final = 1 << 20
+FRAME_MAX: Final = 1 << 17
 """The longest frame believed in."""
+ESCAPES_MAX: Final = 64
+"""How many times four 1B may stand in a frame's content. Each may turn out to be where a cut frame
+reads on into the next, so without a bound hostile bytes would be read over and over."""
 PADDING_MAX: Final = 3
 _ESCAPED: Final = re.compile(rb"\x1b{4}(?s:(\x1b{4})|(\x01{4})|\x1a(.{3})|(.{0,4}))")
 
@@ -69,9 +72,13 @@ def find_span(data: bytes, at: int = 0) -> Span | None:
         return None
     place = start + len(START)
     limit = min(len(data), start + FRAME_MAX)
+    escapes = 0
     while (match := _ESCAPED.search(data, place, limit)) is not None:
         if match[1] is not None:
             place = match.end()
+            escapes += 1
+            if escapes > ESCAPES_MAX:
+                return Span(start, place, sound=False)
         elif match[3] is not None:
             return _ended(data, start, match)
         elif match[2] is not None:
