@@ -82,3 +82,11 @@ def test_numbers_are_exact_whatever_they_look_like() -> None:
         "1-0:1.7.0(-02124.86*W)", "1-0:2.7.0(0000,5*kW)", "1-0:3.7.0(1e5*W)", "1-0:4.7.0(" + "9" * 50 + ")"
     )
     assert [record.value for record in found] == [Decimal("-2124.86"), Decimal("0.5"), "1e5", "9" * 50]
+
+
+def test_whatever_has_a_unit_is_a_number() -> None:
+    codes = [
+        f"1-0:{c}.{d}.0" for c in range(1, 100) for d in (4, 6, 7, 8) if (c, d) not in ((98, 1), (99, 97))
+    ]
+    for record in records(*(f"{code}(000012.340*kW)" for code in codes)):
+        assert record.value == Decimal("12.340"), record.name

@@ -75,7 +75,7 @@ def address(text: str) -> Address:
         kind = "history"
     elif (a, c, d, e) == (0, 24, 3, 0):
         kind = "old sub-meter"
-    elif c == 42 or (c == 96 and d in (1, 13)):
+    elif (c, d) == (42, 0) or (c == 96 and d in (1, 13)):
         kind = "octets"
     elif c == 0 or (c == 96 and d not in (3, 7)):
         kind = "text"
