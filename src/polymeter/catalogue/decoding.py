@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from polymeter.catalogue.quirks import mended
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
-from polymeter.catalogue.registry import PROTOCOLS, protocol_named
+from polymeter.catalogue.registry import PROTOCOLS, Protocol, protocol_named
 from polymeter.catalogue.types import MeterType, find_type
 from polymeter.protocols.wire import (
     Decoded,
@@ -201,12 +201,20 @@ def decode_frames(
             _named(decoded, meter_type)
             for decoded in protocol_named(protocol).decode(data, options, explain=explain)
         ]
-    for candidate in PROTOCOLS.values():
-        if candidate.detect(data):
-            return [
-                _named(decoded, meter_type) for decoded in candidate.decode(data, options, explain=explain)
-            ]
-    return [_named(_unknown(data))]
+    detected = (candidate for candidate in PROTOCOLS.values() if candidate.detect(data))
+    chosen = _telegram_inside(data, options) or next(detected, None)
+    if chosen is None:
+        return [_named(_unknown(data))]
+    return [_named(decoded, meter_type) for decoded in chosen.decode(data, options, explain=explain)]
+
+
+def _telegram_inside(data: bytes, options: DecodeOptions) -> Protocol | None:
+    """P1, if the keys open a telegram: its envelope is that of any ciphered DLMS message."""
+    if not options.keys or not data.startswith(b"\xdb\x08"):
+        return None
+    p1 = PROTOCOLS["p1"]
+    opened = p1.decode(data, options, explain=False)
+    return p1 if all(one.valid and not one.encrypted for one in opened) else None
 
 
 def _named(decoded: Decoded, meter_type: MeterType | None = None) -> Frame:

@@ -93,10 +93,9 @@ _KEYS: Final[dict[str, type]] = {
     "match": dict,
     "driver": dict,
     "series": dict,
-    "quirks": list,
     "telegram": list,
 }
-_WORDS: Final[dict[type, str]] = {str: "text", dict: "table", list: "list"}
+_WORDS: Final[dict[type, str]] = {str: "text", dict: "table", list: "list of tables"}
 
 
 def parse_type(name: str, text: str) -> MeterType:
@@ -110,6 +109,7 @@ def parse_type(name: str, text: str) -> MeterType:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LocalProtocolError(f"meter type {name}: {error}") from error
+    quirks = table.pop("quirks", [])
     if unknown := sorted(set(table) - set(_KEYS)):
         raise LocalProtocolError(f"meter type {name}: unknown key {unknown[0]!r}")
     for key in ("protocol", "manufacturer"):
@@ -118,6 +118,8 @@ def parse_type(name: str, text: str) -> MeterType:
     for key, wanted in _KEYS.items():
         if not isinstance(table.get(key, wanted()), wanted):
             raise LocalProtocolError(f"meter type {name}: {key} must be a {_WORDS[wanted]}")
+    if not isinstance(quirks, list):
+        raise LocalProtocolError(f"meter type {name}: quirks must be a list of texts")
     match = table.get("match", {})
     for fact, pattern in match.items():
         if fact not in FACTS:
@@ -134,7 +136,7 @@ def parse_type(name: str, text: str) -> MeterType:
         match,
         {key: str(value) for key, value in table.get("driver", {}).items()},
         {record: _known_series(name, record, known) for record, known in table.get("series", {}).items()},
-        tuple(_quirk(name, quirk) for quirk in table.get("quirks", ())),
+        tuple(_quirk(name, quirk) for quirk in quirks),
         tuple(_telegram(name, telegram) for telegram in table.get("telegram", ())),
     )
 

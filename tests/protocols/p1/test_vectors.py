@@ -43,5 +43,7 @@ def test_the_tree_changes_nothing_and_covers_every_byte(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=vector_id)
 def test_a_sound_telegram_is_recognised_by_itself(case: Case) -> None:
-    if case["expect"]["valid"] and not (case.get("input") or "").startswith("db"):
-        assert {frame["protocol"] for frame in polymeter.decode_all(telegram(case))} == {"p1"}
+    keys, auth_key = case.get("keys") or (), case.get("auth_key")
+    if case["expect"]["valid"] and (keys or "text" in case):  # without a key an envelope may be any DLMS
+        frames = polymeter.decode_all(telegram(case), keys=keys, auth_key=auth_key)
+        assert {frame["protocol"] for frame in frames} == {"p1"}

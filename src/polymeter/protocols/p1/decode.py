@@ -30,7 +30,7 @@ from polymeter.protocols.wire import (
 __all__ = ["PROTOCOL", "decode", "detect", "without_parity"]
 
 PROTOCOL: Final = "p1"
-_BEGINNING: Final = re.compile(rb"[^\r\n]*\r?\n\r?\n\d{1,3}-\d{1,3}:[\d.]+\(")
+_BEGINNING: Final = re.compile(rb"[^\r\n]*\r?\n\r?\n(?:[^\r\n()]*\(|!)")
 
 
 def detect(data: bytes) -> str | None:
@@ -43,9 +43,9 @@ def detect(data: bytes) -> str | None:
     if span.kind == "ciphered":
         whole = span.sound and span.start == 0 and len(frame) == len(data)
         return "a general-glo-ciphering envelope" if whole else None
-    if span.sound:
-        return "/ … ! with data lines between" if b"(" in frame else None
-    return "/ … with data lines behind an empty one" if _BEGINNING.match(frame) else None
+    if _BEGINNING.match(frame) is None:
+        return None
+    return "/ … ! behind an empty line" if span.sound else "/ … with data lines behind an empty one"
 
 
 def without_parity(data: bytes) -> bytes:
