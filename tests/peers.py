@@ -20,7 +20,7 @@ __all__ = ["ask", "ask_json", "interpreter"]
 
 PEERS: Final = {
     "dlms-cosem": ("dlms-cosem==21.3.2",),
-    "dsmr-parser": ("dsmr-parser==1.4.3",),
+    "dsmr-parser": ("dsmr-parser==1.11.2",),
     "gurux-dlms": ("gurux-dlms",),
     "iec62056-21": ("iec62056-21==0.0.2",),
     "pyMeterBus": ("pyMeterBus==0.8.5",),
