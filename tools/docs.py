@@ -136,9 +136,9 @@ def states_page() -> str | None:
 
 
 GENERATED: dict[str, Generator] = {
+    "docs/reference/http.md": http_reference,
     "docs/reference/addresses.md": addresses_reference,
     STATES: states_page,
-    "docs/reference/http.md": http_reference,
     "docs/reference/cli.md": cli_reference,
 }
 
