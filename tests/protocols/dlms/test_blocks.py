@@ -77,7 +77,10 @@ CASES = [
         GetRequestWithList(0xC1, (SelectedAttribute(ATTRIBUTE),) * 2),
         lambda data: GetResponseWithList(0xC1, (data, 3, data)),
     ),
-    (ActionRequestNormal(0xC1, METHOD, None), lambda data: ActionResponseNormal(0xC1, ActionResponse(0, data))),
+    (
+        ActionRequestNormal(0xC1, METHOD, None),
+        lambda data: ActionResponseNormal(0xC1, ActionResponse(0, data)),
+    ),
     (
         ActionRequestWithList(0xC1, (METHOD,) * 2, (value(3), value(4))),
         lambda data: ActionResponseWithList(0xC1, (ActionResponse(0, data), ActionResponse(3, None))),

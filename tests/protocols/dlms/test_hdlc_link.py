@@ -204,6 +204,15 @@ def test_a_ui_frame_needs_no_link() -> None:
     assert pair.client.next_event() == Delivered(b"\x0f push", numbered=False)
 
 
+def test_a_long_push_comes_in_segmented_ui_frames() -> None:
+    pair = Pair()
+    message = bytes(range(256)) * 12
+    pair.server.send_unnumbered(message)
+    pair.carry(pair.server.data_to_send(), pair.client)
+    assert [frame.segmented for frame in pair.frames] == [True, True, True, False]
+    assert pair.client.next_event() == Delivered(message, numbered=False)
+
+
 def test_a_message_without_end_is_cut_off() -> None:
     pair = Pair()
     pair.up()

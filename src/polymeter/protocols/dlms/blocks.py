@@ -64,13 +64,15 @@ class _Sending:
     size: int
     number: int = 0
     sent: int = 0
+    last: tuple[bool, int, bytes] = (False, 0, b"")
 
     def block(self) -> tuple[bool, int, bytes]:
         """Whether it is the last, its number, its octets."""
         self.number += 1
         part = self.data[self.sent : self.sent + self.size]
         self.sent += len(part)
-        return self.sent >= len(self.data), self.number, part
+        self.last = self.sent >= len(self.data), self.number, part
+        return self.last
 
 
 @dataclass(slots=True)
@@ -272,6 +274,9 @@ class ServerBlocks:
 
     def _more_get(self, invoke: int, number: int) -> APDU:
         sending = self._sending
+        if sending is not None and not self._acting and number == sending.number - 1:
+            # Asked again: over datagrams our answer was lost.
+            return GetResponseWithDatablock(invoke, *sending.last)
         if sending is None or self._acting or sending.sent >= len(sending.data):
             return GetResponseWithDatablock(invoke, True, number, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
         if number != sending.number:

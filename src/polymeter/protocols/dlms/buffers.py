@@ -17,7 +17,8 @@ from typing import Protocol
 from polymeter.protocols.dlms.apdus import ActionResult, CaptureObject, DataAccessResult, Selection
 from polymeter.protocols.dlms.data import Item, Tag, array, structure
 from polymeter.protocols.dlms.objects import COSEMObject
-from polymeter.protocols.dlms.selection import ByEntry, ByRange, decode_selection, is_clock
+from polymeter.protocols.dlms.profiles import is_clock
+from polymeter.protocols.dlms.selection import ByEntry, ByRange, decode_selection
 from polymeter.protocols.dlms.times import decode_date_time
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.wire import RemoteProtocolError

@@ -95,6 +95,7 @@ class Connection:
         self._blocks_sent = 0
         self._proposed: InitiateRequest | None = None
         self._events: deque[Event] = deque()
+        self._last: APDU | ACSE | None = None
         self._invoke = 0
 
     def next_invoke(self) -> int:
@@ -158,8 +159,16 @@ class Connection:
         return self.carrier.data_to_send()
 
     def repeat(self) -> bytes:
-        """What to say after silence: a poll over HDLC, the last datagram over UDP."""
-        self.carrier.repeat()
+        """What to say after silence: a poll over HDLC, the last APDU over UDP, nothing over TCP.
+
+        A ciphered APDU is sealed anew, since no counter may be used twice.
+        """
+        if self.carrier.datagrams and isinstance(self._last, APDU):
+            self._write(self._last)
+        elif self.carrier.datagrams and isinstance(self._last, ACSE):
+            self._send_acse(self._last)
+        else:
+            self.carrier.repeat()
         return self.data_to_send()
 
     # What comes
@@ -280,7 +289,7 @@ class Connection:
     # What is said
 
     def _send_apdu(self, apdu: APDU, unsolicited: bool) -> None:
-        bound = self._bound()
+        bound = self.apdu_max
         if unsolicited:
             self._write(apdu, unsolicited=True)
         elif self.end == "client":
@@ -288,12 +297,14 @@ class Connection:
         else:
             self._write(self._server_blocks.response(apdu, bound))
 
-    def _bound(self) -> int | None:
-        """Octets that a plain APDU may have; `None` without a bound."""
+    @property
+    def apdu_max(self) -> int:
+        """Octets that a plain APDU may have on its way to the other end."""
         limit = min(self.peer_apdu_max or self.carrier.message_max, self.carrier.message_max)
         return max(limit - (OVERHEAD if self.ciphered else 0), 32)
 
     def _write(self, apdu: APDU, unsolicited: bool = False) -> None:
+        self._last = apdu
         plain = encode_apdu(apdu)
         bare = isinstance(apdu, GeneralBlockTransfer | ExceptionResponse | ConfirmedServiceError)
         if self.ciphered and not bare:
@@ -304,7 +315,7 @@ class Connection:
     def _send_acse(self, acse: ACSE) -> None:
         if isinstance(acse, AARQ):
             self._propose(acse)
-        sealed = acse
+        self._last = sealed = acse
         if acse.user_information and self._seals(acse):
             assert self.security is not None
             user_information = self.security.seal(acse.user_information, with_global=True)

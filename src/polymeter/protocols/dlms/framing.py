@@ -42,6 +42,8 @@ class Carrier(Protocol):
 
     message_max: int
     """Octets of the longest APDU that can be carried."""
+    datagrams: bool
+    """Whether APDUs may be lost, so that silence is answered by saying the last one again."""
 
     @property
     def is_up(self) -> bool:
@@ -74,21 +76,21 @@ class WrapperCarrier:
 
     message_max = 0xFFFF
     is_up = True
+    datagrams = False
 
     def __init__(self, end: End, client: int, server: int, datagrams: bool = False) -> None:
         self._end = end
         self._local, self._remote = (client, server) if end == "client" else (server, client)
-        self._datagrams = datagrams
+        self.datagrams = datagrams
         self._buffer = Buffer(WRAPPER_BUFFER)
         self._events: deque[LinkEvent] = deque()
         self._output: list[bytes] = []
-        self._last = b""
         self.ignored = 0
         """Frames between other addresses."""
 
     def receive_data(self, data: bytes) -> None:
         """See `Carrier`. A new datagram begins a new frame, whatever the last one lacked."""
-        if self._datagrams:
+        if self.datagrams:
             self._buffer.clear()
         try:
             self._buffer.append(data)
@@ -129,13 +131,10 @@ class WrapperCarrier:
 
     def send(self, apdu: bytes, unsolicited: bool = False) -> None:
         """See `Carrier`."""
-        self._last = encode_wrapper(Wrapper(self._local, self._remote, apdu))
-        self._output.append(self._last)
+        self._output.append(encode_wrapper(Wrapper(self._local, self._remote, apdu)))
 
     def repeat(self) -> None:
-        """See `Carrier`: over UDP the last frame again; TCP loses nothing."""
-        if self._datagrams and self._last:
-            self._output.append(self._last)
+        """See `Carrier`: TCP loses nothing, and datagrams are said again by the connection."""
 
     def data_to_send(self) -> bytes:
         """See `Carrier`."""
@@ -148,13 +147,14 @@ class HDLCCarrier:
     """An HDLC link between a client and a server address."""
 
     message_max = 0xFFFF
+    datagrams = False
 
     def __init__(
         self,
         end: End,
         client: Address,
         server: Address,
-        parameters: Parameters = Parameters(),  # noqa: B008 (a tuple)
+        parameters: Parameters = Parameters(),
         lenient: bool = False,
     ) -> None:
         local, remote = (client, server) if end == "client" else (server, client)

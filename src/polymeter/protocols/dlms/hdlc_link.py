@@ -48,10 +48,9 @@ __all__ = [
 
 End = Literal["client", "server"]
 
-FRAME_LONGEST: Final = 0x7FF + 2
 MESSAGE_LONGEST: Final = 1 << 20
-_OVERHEAD: Final = 2 + 4 + 4 + 1 + 2 + 2
-"""Octets of a frame beside its information, at worst."""
+UNNUMBERED_MAX: Final = 1024
+"""Octets of a UI frame's information when no length was negotiated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +155,7 @@ class Link:
         end: End,
         local: Address,
         remote: Address,
-        parameters: Parameters = Parameters(),  # noqa: B008 (a tuple)
+        parameters: Parameters = Parameters(),
         limit: int = MESSAGE_LONGEST,
     ) -> None:
         self.end: End = end
@@ -172,6 +171,7 @@ class Link:
         """Frames that were for other stations or had no place."""
         self._events: deque[LinkEvent] = deque()
         self._output: deque[bytes] = deque()
+        self._unnumbered = bytearray()
         self._reset()
 
     def _reset(self) -> None:
@@ -232,12 +232,14 @@ class Link:
             self._queue.append((data[at : at + size], at + size < len(data)))
 
     def send_unnumbered(self, data: bytes) -> None:
-        """Queue a message in a UI frame, for which no link need be open."""
-        llc = LLC_COMMAND if self.end == "client" else LLC_RESPONSE
-        if len(data) + len(llc) > FRAME_LONGEST - _OVERHEAD:
-            raise LocalProtocolError(f"{len(data)} octets do not fit into a UI frame")
-        frame = Frame("UI", self.remote, self.local, llc + data, poll_final=False)
-        self._output.append(encode_frame(frame))
+        """Queue a message in UI frames, for which no link need be open; segmented if it is long."""
+        data = (LLC_COMMAND if self.end == "client" else LLC_RESPONSE) + data
+        size = self.parameters.information_transmit if self.state == "connected" else UNNUMBERED_MAX
+        for at in range(0, len(data), size):
+            more = at + size < len(data)
+            part = data[at : at + size]
+            frame = Frame("UI", self.remote, self.local, part, poll_final=False, segmented=more)
+            self._output.append(encode_frame(frame))
 
     def data_to_send(self) -> bytes:
         """What may be said now; call it whenever something was queued or received."""
@@ -278,7 +280,7 @@ class Link:
             case "UA" | "DM" | "FRMR":
                 self._response_received(frame)
             case "UI":
-                self._events.append(Delivered(self._without_llc(frame.information), numbered=False))
+                self._gather_unnumbered(frame)
                 if frame.poll_final and self.end == "server" and self.state != "connected":
                     self.turn = False
             case "I" | "RR" | "RNR":
@@ -389,6 +391,17 @@ class Link:
             message = bytes(self._gathered)
             self._gathered.clear()
             self._events.append(Delivered(self._without_llc(message)))
+
+    def _gather_unnumbered(self, frame: Frame) -> None:
+        """UI frames have no numbers, so a segment that is lost makes the message useless."""
+        if len(self._unnumbered) + len(frame.information) > self.limit:
+            self._unnumbered.clear()
+            raise RemoteProtocolError(f"a message of more than {self.limit} octets")
+        self._unnumbered += frame.information
+        if not frame.segmented:
+            message = bytes(self._unnumbered)
+            self._unnumbered.clear()
+            self._events.append(Delivered(self._without_llc(message), numbered=False))
 
     def _without_llc(self, data: bytes) -> bytes:
         if data[:3] not in (LLC_COMMAND, LLC_RESPONSE):

@@ -215,7 +215,7 @@ class MeterClock:
 def clock(
     meter_clock: MeterClock,
     changed: Callable[[], None] = lambda: None,
-    name: OBIS = OBIS(0, 0, 1, 0, 0),  # noqa: B008
+    name: OBIS = OBIS(0, 0, 1, 0, 0),
 ) -> COSEMObject:
     """Class 8; `changed` is told after each move."""
 
@@ -273,7 +273,7 @@ def sap_assignment(devices: Iterable[tuple[int, bytes]]) -> COSEMObject:
 
 def disconnect_control(
     switched: Callable[[bool], None] = lambda _: None,
-    name: OBIS = OBIS(0, 0, 96, 3, 10),  # noqa: B008
+    name: OBIS = OBIS(0, 0, 96, 3, 10),
 ) -> COSEMObject:
     """Class 70 in control mode 2 (remote and manual disconnection, remote reconnection)."""
     connected = True
@@ -300,7 +300,7 @@ def push_setup(
     destination: str,
     push: Callable[[], None],
     transport: int = 0,
-    name: OBIS = OBIS(0, 0, 25, 9, 0),  # noqa: B008
+    name: OBIS = OBIS(0, 0, 25, 9, 0),
 ) -> COSEMObject:
     """Class 40: what is pushed, where to (transport 0 is TCP, 1 UDP), and the method that does it."""
     sent_to = structure(

@@ -1,19 +1,19 @@
 """What a meter understands of a selection: which rows of a buffer, which columns.
 
 The asking side builds selections with `apdus.select_by_range` and `apdus.select_by_entry`; this is
-the answering side (IEC 62056-6-2 § 4.3.6.2), and the reading of capture objects for both.
+the answering side (IEC 62056-6-2 § 4.3.6.2).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from polymeter.protocols.dlms.apdus import CaptureObject, Selection
 from polymeter.protocols.dlms.data import Item, Tag, plain
-from polymeter.protocols.obis import from_bytes
+from polymeter.protocols.dlms.profiles import capture_objects
 from polymeter.protocols.wire import RemoteProtocolError
 
-__all__ = ["ByEntry", "ByRange", "decode_capture_object", "decode_selection", "is_clock"]
+__all__ = ["ByEntry", "ByRange", "decode_selection"]
 
 
 class ByRange(NamedTuple):
@@ -35,23 +35,6 @@ class ByEntry(NamedTuple):
     last_column: int = 0
 
 
-def decode_capture_object(value: Any) -> CaptureObject:
-    """A capture object definition, from its plain value.
-
-    Raises:
-        RemoteProtocolError: it is none.
-    """
-    match value:
-        case [int(class_id), bytes(name), int(attribute), int(index)] if len(name) == 6:
-            return CaptureObject(class_id, from_bytes(name), attribute, index)
-    raise RemoteProtocolError("no capture object definition")
-
-
-def is_clock(column: CaptureObject) -> bool:
-    """Whether a column holds the time of its row."""
-    return column.class_id == 8 and column.attribute == 2
-
-
 def decode_selection(selection: Selection) -> ByRange | ByEntry:
     """What access selector and parameters mean.
 
@@ -63,8 +46,8 @@ def decode_selection(selection: Selection) -> ByRange | ByEntry:
         raise RemoteProtocolError("access parameters are a structure of four")
     one, two, three, four = item.value
     if selection.selector == 1 and four.tag == Tag.ARRAY:
-        columns = tuple(decode_capture_object(plain(column)) for column in four.value)
-        return ByRange(decode_capture_object(plain(one)), two, three, columns)
+        (restricting,) = capture_objects([plain(one)])
+        return ByRange(restricting, two, three, capture_objects(plain(four)))
     numbers = (one.value, two.value, three.value, four.value)
     if selection.selector == 2 and all(isinstance(number, int) for number in numbers):
         return ByEntry(*numbers)
