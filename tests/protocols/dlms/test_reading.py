@@ -60,7 +60,7 @@ def test_everything_is_read_by_the_object_list(framing: Framing, sap: int) -> No
     assert (maximum.value, maximum.unit, maximum.time) == (4321, "W", c.NOW - timedelta(hours=3))
     assert by_name["0-0:1.0.0*255"].value == c.NOW
     assert by_name["0-0:42.0.0*255"].value == "PMX0000000000001"
-    assert by_name["1-0:1.4.0*255 last_average_value"].unit == "W"
+    assert by_name["1-0:1.4.0*255/3"].unit == "W"
     assert by_name["0-0:96.3.10*255"].value == 1
 
 

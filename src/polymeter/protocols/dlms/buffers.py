@@ -33,7 +33,10 @@ class Buffer(Protocol):
 
     capacity: int
     period_s: int
-    now: Callable[[], datetime]
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """The meter's clock."""
 
     def count(self) -> int:
         """How many rows there are."""

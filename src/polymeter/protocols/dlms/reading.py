@@ -24,7 +24,6 @@ from polymeter.protocols.dlms.apdus import (
 )
 from polymeter.protocols.dlms.axdr import Data, shown
 from polymeter.protocols.dlms.connection import Connection
-from polymeter.protocols.dlms.cosem import interface_class
 from polymeter.protocols.dlms.data import Item, Tag, octet_string
 from polymeter.protocols.dlms.notifications import reading, scaled
 from polymeter.protocols.dlms.procedures import Timing, action, get, get_with_list, set_attribute
@@ -42,6 +41,7 @@ __all__ = [
     "Profile",
     "Refusal",
     "Scales",
+    "read_attribute",
     "read_clock",
     "read_object_list",
     "read_profile",
@@ -202,6 +202,21 @@ def read_values(
     return records
 
 
+def read_attribute(
+    connection: Connection, attribute: AttributeDescriptor, scales: Scales, timing: Timing = Timing()
+) -> Procedure[list[Record | Refusal]]:
+    """One attribute of any class, value by value."""
+    result = yield from get(connection, attribute, None, timing)
+    if isinstance(result, int):
+        return [Refusal(attribute, result)]
+    layout = VALUE_CLASSES.get(attribute.class_id, _Values())
+    scaled_here = layout.scale is not None and attribute.attribute in layout.attributes
+    if scaled_here and layout.scale is not None and attribute.instance not in scales.known:
+        key = AttributeDescriptor(attribute.class_id, attribute.instance, layout.scale)
+        scales.learn(attribute.instance, (yield from get(connection, key, None, timing)))
+    return list(_records(attribute, result, scales if scaled_here else Scales(), None))
+
+
 def _moment(result: Data | int | None) -> datetime | None:
     value = result.value if isinstance(result, Data) else None
     if isinstance(value, DateTime):
@@ -215,10 +230,7 @@ def _records(
     """A record for a simple value, one for each element of a compound one."""
     code = str(attribute.instance)
     usual = VALUE_CLASSES.get(attribute.class_id, _Values()).attributes[0]
-    name = code
-    if attribute.attribute != usual:
-        member = interface_class(attribute.class_id).attribute(attribute.attribute).name
-        name = f"{code} {member}"
+    name = code if attribute.attribute == usual else f"{code}/{attribute.attribute}"
     records = []
     for suffix, item in _leaves(result.item()):
         value, unit = scales.apply(attribute.instance, reading(item))
@@ -231,7 +243,7 @@ def _leaves(item: Item) -> list[tuple[str, Item]]:
     if item.tag not in (Tag.ARRAY, Tag.STRUCTURE, Tag.COMPACT_ARRAY):
         return [("", item)]
     return [
-        (f" element {number}{suffix}", leaf)
+        (f"[{number}]{suffix}", leaf)
         for number, child in enumerate(item.value, 1)
         for suffix, leaf in _leaves(child)
     ]
