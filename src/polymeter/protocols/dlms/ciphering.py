@@ -72,10 +72,16 @@ class Security:
 
 
 class SecurityContext:
-    """Seals and opens the APDUs of one association."""
+    """Seals and opens the APDUs of one association.
 
-    def __init__(self, security: Security) -> None:
+    With `mirrors` answers come in the kind of envelope in which the last request came: clients may
+    use either, and some understand only their own.
+    """
+
+    def __init__(self, security: Security, mirrors: bool = False) -> None:
         self.security = security
+        self._mirrors = mirrors
+        self._general = security.general
         self.peer_title = security.peer_title
         self.unverified = 0
         """Messages opened without an authentication key to check them with."""
@@ -123,7 +129,7 @@ class SecurityContext:
         content = protect(plain, security.control, keys, security.system_title, own.take())
         tags = DEDICATED_TAGS if dedicated else GLOBAL_TAGS
         envelope: APDU
-        if plain[0] in tags and (with_global or not security.general):
+        if plain[0] in tags and (with_global or not self._general):
             envelope = ServiceCiphering.of(plain[0], content, dedicated=dedicated)
         elif dedicated:
             envelope = GeneralDedCiphering(security.system_title, content)
@@ -141,6 +147,8 @@ class SecurityContext:
             RemoteProtocolError: it is cut.
         """
         title = self.peer_title or b""
+        if self._mirrors:
+            self._general = not isinstance(envelope, ServiceCiphering)
         if isinstance(envelope, GeneralGloCiphering | GeneralDedCiphering) and envelope.system_title:
             # An empty title on the wire stands for the one negotiated.
             self.learn_title(envelope.system_title)
