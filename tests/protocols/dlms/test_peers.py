@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -46,11 +45,6 @@ def interpreter(name: str) -> str:
     return str(venv / "bin" / "python")
 
 
-@pytest.fixture(params=sorted(LIBRARIES))
-def library(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.param
-
-
 def ask(library: str, address: str, **wish: Any) -> dict[str, Any]:
     """What the library reads of the meter at `address`."""
     split = urlsplit(address)
@@ -75,6 +69,7 @@ def ask(library: str, address: str, **wish: Any) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.parametrize("library", sorted(LIBRARIES))
 @pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
 @pytest.mark.parametrize("auth", ["none", "low", "gmac"])
 def test_a_peer_reads_what_we_serve(library: str, auth: str, framing: str) -> None:

@@ -147,6 +147,7 @@ class Session:
         self.sap = sap
         self.security = SecurityContext(meter.security, mirrors=True) if meter.security is not None else None
         self._pending: tuple[Mechanism, Exchange] | None = None
+        self._proved: tuple[bytes, ActionResponse] | None = None
         self._associated = False
         self._facts = AssociationFacts(sap, meter.server, 1, 0, Conformance(0), 0, 0, 0)
         level = self.client.level if self.client is not None else Level.PUBLIC
@@ -169,7 +170,7 @@ class Session:
                 self._end()
                 return RLRE(user_information=user_information)
             case ActionRequestNormal(invoke, method, parameters) if (
-                self._pending is not None
+                (self._pending is not None or self._proved is not None)
                 and (method.class_id, method.method) == (15, 1)
                 and method.instance == CURRENT_ASSOCIATION
             ):
@@ -184,6 +185,7 @@ class Session:
 
     def _end(self) -> None:
         self._pending = None
+        self._proved = None
         self._associated = False
 
     def _associate(self, aarq: AARQ) -> AARE:
@@ -255,10 +257,12 @@ class Session:
 
     def _prove(self, parameters: Data | None) -> ActionResponse:
         """Check the client's proof and give ours."""
-        assert self._pending is not None
-        assert self.client is not None
-        mechanism, exchange = self._pending
         received = parameters.value if parameters is not None else None
+        if self._proved is not None and received == self._proved[0]:
+            return self._proved[1]  # asked again: over datagrams our answer was lost
+        if self._pending is None or self.client is None:
+            return ActionResponse(ActionResult.READ_WRITE_DENIED)
+        mechanism, exchange = self._pending
         security = self.security
         keys = security.security.keys if security is not None else None
         secret = self.client.secret
@@ -272,7 +276,8 @@ class Session:
         )
         proof = authentication.answer(mechanism, exchange, secret, keys, counter)
         self._associated = True
-        return ActionResponse(ActionResult.SUCCESS, Data.of(octet_string(proof)))
+        self._proved = received, ActionResponse(ActionResult.SUCCESS, Data.of(octet_string(proof)))
+        return self._proved[1]
 
 
 def _refused(context: Context, diagnostic: int, user_information: bytes | None = None) -> AARE:

@@ -36,7 +36,7 @@ def make_client(wish):
         settings["client_system_title"] = bytes.fromhex(wish["title"])
     if wish["framing"] == "wrapper":
         return DlmsClient.with_tcp_transport(wish["host"], wish["port"], **settings)
-    line = serial.serial_for_url("socket://%s:%d" % (wish["host"], wish["port"]), timeout=20)
+    line = serial.serial_for_url(f"socket://{wish['host']}:{wish['port']}", timeout=20)
     transport = SerialHdlcTransport(
         client_logical_address=wish["client"],
         server_logical_address=wish["server"],
@@ -64,7 +64,7 @@ def attempt(result, name, work):
     try:
         result[name] = work()
     except Exception as error:
-        result.setdefault("errors", {})[name] = "%s: %s" % (type(error).__name__, error)
+        result.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}"
 
 
 def main():

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
-from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
+from gurux_dlms.enums import Authentication, InterfaceType, Security
 from gurux_dlms.objects import GXDLMSClock, GXDLMSProfileGeneric, GXDLMSRegister
 from gurux_dlms.secure import GXDLMSSecureClient
 
@@ -52,7 +52,7 @@ class Reader:
                 raise RuntimeError("the meter closed the line")
             received.set(more)
         if reply.error:
-            raise RuntimeError("error %d" % reply.error)
+            raise RuntimeError(f"error {reply.error}")
 
     def block(self, data):
         reply = GXReplyData()
@@ -119,5 +119,4 @@ def main():
     print(json.dumps(result))
 
 
-assert ObjectType  # the constants that `objects` are numbered by
 main()
