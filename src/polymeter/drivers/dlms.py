@@ -2,76 +2,42 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from polymeter.catalogue import TelegramReading, telegram_reading
+from polymeter.drivers.dlms_address import (
+    PARAMETERS,
+    PUBLIC_CLIENT,
+    ClockCounters,
+    CountersFrom,
+    MeterAddress,
+    code_of,
+)
 from polymeter.drivers.driver import Driver, Row, call, writing_call
-from polymeter.protocols import obis
 from polymeter.protocols.dlms import associating, reading
-from polymeter.protocols.dlms.acse import Mechanism
 from polymeter.protocols.dlms.apdus import AttributeDescriptor, MethodDescriptor
 from polymeter.protocols.dlms.associating import Association, Proposal
-from polymeter.protocols.dlms.ciphering import Security, SecurityContext
+from polymeter.protocols.dlms.ciphering import SecurityContext
 from polymeter.protocols.dlms.connection import Connection
 from polymeter.protocols.dlms.cosem import interface_class
-from polymeter.protocols.dlms.counters import CounterID, Counters, MemoryCounters
+from polymeter.protocols.dlms.counters import Counters
 from polymeter.protocols.dlms.data import Item, Tag
-from polymeter.protocols.dlms.framing import Carrier, HDLCCarrier, WrapperCarrier
-from polymeter.protocols.dlms.hdlc import Address, Parameters
-from polymeter.protocols.dlms.procedures import Timing, action, get, refusal_text
+from polymeter.protocols.dlms.procedures import CounterBehind, action, get, refusal_text
 from polymeter.protocols.dlms.profiles import is_clock
 from polymeter.protocols.dlms.reading import ListedObject, Profile, Refusal, Scales
-from polymeter.protocols.dlms.security import AUTHENTICATED, ENCRYPTED, Keys
+from polymeter.protocols.dlms.states import Notification
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Parity, Procedure
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError, Record
 from polymeter.transports.urls import URL
 
-__all__ = ["DLMS", "ClockCounters"]
+__all__ = ["DLMS"]
 
-_MECHANISMS: Final = {
-    "none": Mechanism.NONE,
-    "low": Mechanism.LLS,
-    "md5": Mechanism.HLS_MD5,
-    "sha1": Mechanism.HLS_SHA1,
-    "gmac": Mechanism.HLS_GMAC,
-    "sha256": Mechanism.HLS_SHA256,
-}
-_CONTROLS: Final = {
-    "both": AUTHENTICATED | ENCRYPTED,
-    "authenticate": AUTHENTICATED,
-    "encrypt": ENCRYPTED,
-}
-_SYSTEM_TITLE: Final = "504d520000000001"
-"""A made-up client title, for meters that take any."""
-_PUBLIC_CLIENT: Final = 16
-_EPOCH_S: Final = 1_704_067_200
-"""2024-01-01: what `ClockCounters` counts from."""
 _STATUS: Final = (0, 96, 10)
 """Groups A, C and D of the status words that profiles carry."""
-
-
-class ClockCounters(MemoryCounters):
-    """Own counters that rise with the clock, for programs that keep nothing between two runs.
-
-    Eight numbers for each second since 2024 last until 2041; a run that uses more of them than
-    that must be followed by a pause. Whoever can store counters gives the driver better ones.
-    """
-
-    def __init__(self, start: int | None = None) -> None:
-        super().__init__()
-        self._start = int((time.time() - _EPOCH_S) * 8) if start is None else start
-
-    def reserve(self, counter: CounterID, size: int) -> int:
-        """See `Counters.reserve`."""
-        first = max(super().reserve(counter, 0), self._start)
-        self.state[counter] = (self.last_seen(counter), first + size)
-        return first
 
 
 class DLMS(Driver):
@@ -85,66 +51,17 @@ class DLMS(Driver):
     description = "DLMS/COSEM: electricity, gas, water and heat meters with IEC 62056 stacks"
     default_port = 4059
     serial_line: ClassVar[tuple[int, int, Parity]] = (9600, 8, "N")
-    parameters: ClassVar = {
-        "framing": "wrapper or hdlc (wrapper over TCP and UDP, hdlc on serial lines and modems)",
-        "client": "client address (16, the public client)",
-        "server": "address of the logical device (1)",
-        "physical": "hdlc: lower address of the meter (none)",
-        "address_size": "hdlc: octets of the server address, 1, 2 or 4 (1, or 4 with a lower address)",
-        "auth": "none, low, md5, sha1, gmac or sha256 (none, or low with a password)",
-        "password": "password or shared secret, as text or as 0x and hexadecimal digits",
-        "suite": "security suite; 0 is the only one so far (0)",
-        "system_title": "our system title, 16 hexadecimal digits (a made-up one)",
-        "server_title": "the meter's system title; another one is refused (any)",
-        "key": "global unicast encryption key, 32 hexadecimal digits; ciphers the association",
-        "auth_key": "authentication key, 32 hexadecimal digits",
-        "security": "both, authenticate or encrypt: how messages are protected (both)",
-        "general": "yes to use general-glo-ciphering in place of service-specific (no)",
-        "dedicated": "yes to agree on a dedicated key for each association (no)",
-        "counter": "first invocation counter to use (from the clock)",
-        "counter_object": "object that holds the meter's idea of our counter, read as public client first",
-        "pdu": "octets that we take in one APDU (65535)",
-        "max_info": "hdlc: octets of a frame's information field, both ways (128)",
-        "window": "hdlc: frames in flight, both ways (1)",
-        "lenient": "hdlc: yes to forgive wrong check sequences (no)",
-        "list": "attributes asked for in one request, 1 for one by one (32)",
-        "release": "no to leave without RLRQ (yes)",
-        "deviation": "normal, or inverted for meters that count it the other way round (normal)",
-        "answer_timeout": "seconds to wait for an answer (10)",
-        "repeats": "how often to ask again over HDLC and UDP (2)",
-    }
+    parameters: ClassVar = PARAMETERS
 
     def __init__(self, url: URL) -> None:
         super().__init__(url)
-        given = self.url.parameters
-        own = "wrapper" if self.url.line in ("tcp", "udp") else "hdlc"
-        self._framing = self.url.choice("framing", own, ("wrapper", "hdlc"))
-        self._client = self._integer("client", _PUBLIC_CLIENT, 0xFFFF if self._framing == "wrapper" else 0x7F)
-        auth = "low" if "password" in given else "none"
-        auth = self.url.choice("auth", auth, (*_MECHANISMS, "ecdsa"))
-        if auth == "ecdsa" or self._integer("suite", 0, 15):
-            raise LocalProtocolError("only security suite 0 is supported so far, without ecdsa")
-        self._mechanism = _MECHANISMS[auth]
-        self._timing = Timing(self.url.number("answer_timeout", 10.0), self._integer("repeats", 2, 100))
-        self._list_max = self._integer("list", 32, 255)
-        self._inverted = self.url.choice("deviation", "normal", ("normal", "inverted")) == "inverted"
-        self._proposal = Proposal(
-            self._mechanism,
-            _secret(given.get("password", "")),
-            os.urandom(16) if self._mechanism > Mechanism.LLS else b"",
-            apdu_max=self._integer("pdu", 0xFFFF, 0xFFFF),
-            releases=self._yes("release", "yes"),
-        )
-        if self._mechanism not in (Mechanism.NONE, Mechanism.HLS_GMAC) and "password" not in given:
-            raise LocalProtocolError(f"auth={auth} needs a password")
-        self._keys = self._read_keys()
-        if self._mechanism is Mechanism.HLS_GMAC and (
-            self._keys is None or self._keys.authentication is None
-        ):
-            raise LocalProtocolError("auth=gmac needs key and auth_key")
-        self.counters: Counters = ClockCounters(
-            self._integer("counter", 0, 0xFFFFFFFF) if "counter" in given else None
-        )
+        self._address = MeterAddress(self.url)
+        self._address.carrier(self._address.client)
+        self._timing = self._address.timing
+        self._inverted = self._address.inverted
+        self._proposal = self._address.proposal()
+        start = self._address.counter
+        self.counters: Counters = ClockCounters() if start is None else CountersFrom(start)
         """Where invocation counters are kept; replace it before `open` by one that lasts."""
         self._connection: Connection | None = None
         self._scales = Scales()
@@ -152,73 +69,28 @@ class DLMS(Driver):
         self.association: Association | None = None
         """What was agreed, once open."""
 
-    def _integer(self, name: str, default: int, largest: int) -> int:
-        number = self.url.number(name, default)
-        if number != int(number) or not 0 <= number <= largest:
-            raise LocalProtocolError(f"parameter {name} must be a whole number up to {largest}")
-        return int(number)
-
-    def _yes(self, name: str, default: str) -> bool:
-        return self.url.choice(name, default, ("yes", "no", "1", "0")) in ("yes", "1")
-
-    def _hex(self, name: str, size: int, default: str | None = None) -> bytes | None:
-        text = self.url.parameters.get(name, default)
-        if text is None:
-            return None
-        try:
-            octets = bytes.fromhex(text)
-        except ValueError as error:
-            raise LocalProtocolError(f"parameter {name} must be hexadecimal digits") from error
-        if len(octets) != size:
-            raise LocalProtocolError(f"parameter {name} must have {2 * size} hexadecimal digits")
-        return octets
-
-    def _read_keys(self) -> Keys | None:
-        key, auth_key = self._hex("key", 16), self._hex("auth_key", 16)
-        if key is None and auth_key is not None:
-            raise LocalProtocolError("auth_key without key")
-        return Keys(key, auth_key) if key is not None else None
-
-    def _security(self) -> SecurityContext | None:
-        if self._keys is None:
-            return None
-        default = "both" if self._keys.authentication is not None else "encrypt"
-        security = Security(
-            self._keys,
-            self._hex("system_title", 8, _SYSTEM_TITLE) or b"",
-            self._hex("server_title", 8),
-            _CONTROLS[self.url.choice("security", default, tuple(_CONTROLS))],
-            self._yes("general", "no"),
-            os.urandom(16) if self._yes("dedicated", "no") else None,
-            self.counters,
-        )
-        return SecurityContext(security)
-
-    def _carrier(self, client: int) -> Carrier:
-        server, physical = self._integer("server", 1, 0xFFFF), self._integer("physical", 0, 0x3FFF)
-        if self._framing == "wrapper":
-            return WrapperCarrier("client", client, server, self.url.line == "udp")
-        size = self._integer("address_size", 4 if physical else 1, 4)
-        info, window = self._integer("max_info", 128, 2030), self._integer("window", 1, 7)
-        return HDLCCarrier(
-            "client",
-            Address(client),
-            Address(server, physical, size),
-            Parameters(info, info, window, window),
-            self._yes("lenient", "no"),
-        )
-
     def open(self) -> Procedure[None]:
         """Associate; first ask for our counter, if the address says where."""
-        if "counter_object" in self.url.parameters and self._keys is not None:
-            self.counters = ClockCounters((yield from self._read_counter()))
-        self._connection = Connection("client", self._carrier(self._client), self._security())
+        if self._address.counter_object is not None:
+            self.counters = CountersFrom((yield from self._read_counter(self._address.counter_object)))
+        try:
+            yield from self._associate()
+        except CounterBehind as error:
+            # Only forward: a number once used must never be used again, whoever asks for it.
+            if not isinstance(self.counters, ClockCounters) or error.expected is None:
+                raise
+            self.counters = ClockCounters(error.expected)
+            yield from self._associate()
+
+    def _associate(self) -> Procedure[None]:
+        security = self._address.security(self.counters)
+        context = SecurityContext(security) if security is not None else None
+        self._connection = Connection("client", self._address.carrier(self._address.client), context)
         self.association = yield from associating.associate(self._connection, self._proposal, self._timing)
 
-    def _read_counter(self) -> Procedure[int]:
+    def _read_counter(self, name: OBIS) -> Procedure[int]:
         """The counter that the meter expects of us, read by the public client (as in IDIS)."""
-        name = _code(self.url.parameters["counter_object"])
-        connection = Connection("client", self._carrier(_PUBLIC_CLIENT))
+        connection = Connection("client", self._address.carrier(PUBLIC_CLIENT))
         yield from associating.associate(connection, Proposal(), self._timing)
         result = yield from get(connection, AttributeDescriptor(1, name, 2), None, self._timing)
         yield from associating.release(connection, Proposal(), self._timing)
@@ -238,7 +110,7 @@ class DLMS(Driver):
         return self._connection
 
     @property
-    def notifications(self) -> list[Any]:
+    def notifications(self) -> list[Notification]:
         """What the meter said unasked."""
         return list(self._line.notifications)
 
@@ -271,7 +143,7 @@ class DLMS(Driver):
 
     def _values(self, objects: Sequence[ListedObject]) -> Procedure[list[TelegramReading]]:
         records = yield from reading.read_values(
-            self._line, objects, self._scales, self._timing, self._list_max
+            self._line, objects, self._scales, self._timing, self._address.list_max
         )
         return self._readings(records)
 
@@ -293,7 +165,7 @@ class DLMS(Driver):
     def read_profile(self, profile: str, start: datetime, end: datetime) -> Procedure[list[Row]]:
         """Read the rows of a profile from `start` up to and including `end`."""
         answer = yield from reading.read_profile(
-            self._line, _code(profile), (start, end), self._scales, self._timing, self._inverted
+            self._line, code_of(profile), (start, end), self._scales, self._timing, self._inverted
         )
         if isinstance(answer, Refusal):
             raise AccessDenied(f"the meter refuses {profile}: {refusal_text(answer.result)}")
@@ -365,7 +237,7 @@ class DLMS(Driver):
     @writing_call
     def push(self, setup: str = "0-0:25.9.0*255") -> Procedure[None]:
         """Have the meter send what its push setup says, now."""
-        method = MethodDescriptor(40, _code(setup), 1)
+        method = MethodDescriptor(40, code_of(setup), 1)
         response = yield from action(self._line, method, Item(Tag.INTEGER, 0), self._timing)
         _done(response.result, "push")
 
@@ -375,33 +247,17 @@ def _done(result: int, what: str) -> None:
         raise AccessDenied(f"the meter does not {what}: {refusal_text(result)}")
 
 
-def _secret(text: str) -> bytes:
-    if text.startswith("0x"):
-        try:
-            return bytes.fromhex(text[2:])
-        except ValueError as error:
-            raise LocalProtocolError("a password that begins with 0x must be hexadecimal") from error
-    return text.encode("utf-8")
-
-
-def _code(text: str) -> OBIS:
-    code = obis.parse(text)
-    if code is None:
-        raise LocalProtocolError(f"{text!r} is no OBIS code such as 1-0:1.8.0*255")
-    return code
-
-
 def _target(text: str) -> tuple[int | None, OBIS, int | None]:
     """``CODE``, ``CODE/ATTRIBUTE`` or ``CLASS/CODE/ATTRIBUTE``."""
     parts = text.split("/")
     try:
         match parts:
             case [code]:
-                return None, _code(code), None
+                return None, code_of(code), None
             case [code, attribute]:
-                return None, _code(code), int(attribute)
+                return None, code_of(code), int(attribute)
             case [class_id, code, attribute]:
-                return int(class_id), _code(code), int(attribute)
+                return int(class_id), code_of(code), int(attribute)
     except ValueError as error:
         raise LocalProtocolError(f"{text!r} is no CLASS/CODE/ATTRIBUTE") from error
     raise LocalProtocolError(f"{text!r} is no object: CODE, CODE/ATTRIBUTE or CLASS/CODE/ATTRIBUTE")

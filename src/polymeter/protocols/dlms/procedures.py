@@ -50,10 +50,28 @@ from polymeter.protocols.wire import (
     TransportError,
 )
 
-__all__ = ["Timing", "action", "ask", "get", "get_with_list", "next_event", "refusal_text", "set_attribute"]
+__all__ = [
+    "CounterBehind",
+    "Timing",
+    "action",
+    "ask",
+    "get",
+    "get_with_list",
+    "next_event",
+    "refusal_text",
+    "set_attribute",
+]
 
 LIST_MAX: Final = 32
 """Attributes that go into one request; meters with little memory refuse more."""
+
+
+class CounterBehind(AccessDenied):
+    """The meter has seen our invocation counter, or a higher one; perhaps it says what it expects."""
+
+    def __init__(self, message: str, expected: int | None) -> None:
+        super().__init__(message)
+        self.expected = expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +166,8 @@ def refused(answer: ExceptionResponse | ConfirmedServiceError) -> AccessDenied |
     if answer.service_error == ServiceError.INVOCATION_COUNTER_ERROR:
         expected = answer.invocation_counter
         least = f"; it expects {expected} or more" if expected is not None else ""
-        return AccessDenied(f"the meter has seen our invocation counter before, or a higher one{least}")
+        said = f"the meter has seen our invocation counter before, or a higher one{least}"
+        return CounterBehind(said, expected)
     return RemoteProtocolError(f"the meter refuses the request: {answer}")
 
 
