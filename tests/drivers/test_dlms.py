@@ -260,7 +260,7 @@ def test_a_thousand_meters_are_read_at_once_by_one_process() -> None:
     with simulated_fleet("dlms", 1000, now=lambda: NOW) as addresses:
 
         async def read(address: str) -> Any:
-            async with connect_async(f"{address}&timeout=60&answer_timeout=60") as meter:
+            async with connect_async(f"{address}&timeout=300&answer_timeout=300") as meter:
                 return await meter.read("0-0:96.1.0*255", "1-0:1.8.0*255")
 
         async def everything() -> list[Any]:

@@ -50,7 +50,9 @@ from polymeter.protocols.wire import RemoteProtocolError
 __all__ = ["ClientBlocks", "ServerBlocks"]
 
 TRANSFER_MAX: Final = 1 << 24
-"""Octets of the longest value that is put together."""
+"""Octets of the longest value that a client puts together."""
+REQUEST_MAX: Final = 1 << 20
+"""Octets of the longest value that a meter does."""
 _HEADER: Final = 16
 """Octets of a block's APDU beside its data, at most, without a descriptor."""
 
@@ -82,6 +84,7 @@ class _Gathering:
     first: APDU | None = None
     data: bytearray = field(default_factory=bytearray)
     number: int = 0
+    limit: int = TRANSFER_MAX
 
     def add(self, number: int, part: bytes) -> None:
         """Take in the next block.
@@ -91,8 +94,8 @@ class _Gathering:
         """
         if number != self.number + 1:
             raise RemoteProtocolError(f"block {number} came, {self.number + 1} is expected")
-        if len(self.data) + len(part) > TRANSFER_MAX:
-            raise RemoteProtocolError(f"more than {TRANSFER_MAX} octets in one block transfer")
+        if len(self.data) + len(part) > self.limit:
+            raise RemoteProtocolError(f"more than {self.limit} octets in one block transfer")
         self.data += part
         self.number = number
 
@@ -230,12 +233,12 @@ class ServerBlocks:
             case ActionRequestNextPblock(invoke, number):
                 return None, self._more_action(invoke, number)
             case SetRequestWithFirstDatablock() | SetRequestWithListAndFirstDatablock():
-                self._gathering = _Gathering(request)
+                self._gathering = _Gathering(request, limit=REQUEST_MAX)
                 return self._gather_set(request.invoke, request.last_block, request.block_number, request)
             case SetRequestWithDatablock(invoke, last, number):
                 return self._gather_set(invoke, last, number, request)
             case ActionRequestWithFirstPblock() | ActionRequestWithListAndFirstPblock():
-                self._gathering = _Gathering(request)
+                self._gathering = _Gathering(request, limit=REQUEST_MAX)
                 return self._gather_action(
                     request.invoke, request.last_block, request.block_number, request.raw_data
                 )

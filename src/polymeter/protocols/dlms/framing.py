@@ -108,7 +108,7 @@ class WrapperCarrier:
         while not self._events:
             offset = self._buffer.dropped
             try:
-                size = wrapper_size(bytes(self._buffer), 0, offset)
+                size = wrapper_size(self._buffer.data, 0, offset)
             except RemoteProtocolError:
                 self._buffer.clear()
                 raise
@@ -266,7 +266,7 @@ class Switchboard:
 
     def _next_wrapper(self) -> tuple[Parties, bytes] | NeedData:
         try:
-            size = wrapper_size(bytes(self._stream))
+            size = wrapper_size(self._stream.data)
         except RemoteProtocolError:
             self._stream.clear()
             raise

@@ -29,7 +29,6 @@ from polymeter.protocols.dlms.hdlc import (
 )
 from polymeter.protocols.wire import (
     NEED_DATA,
-    Buffer,
     LocalProtocolError,
     NeedData,
     Problem,
@@ -49,6 +48,7 @@ __all__ = [
 End = Literal["client", "server"]
 
 MESSAGE_LONGEST: Final = 1 << 20
+BUFFER_MAX: Final = 1 << 20
 UNNUMBERED_MAX: Final = 1024
 """Octets of a UI frame's information when no length was negotiated."""
 
@@ -91,33 +91,45 @@ class FrameBuffer:
         """The check sequences that were wrong and forgiven, the last of them."""
         self.noise = 0
         """Octets skipped because no frame begins with them."""
-        self._buffer = Buffer(1 << 20)
+        self._data = bytearray()
+        self._at = 0
+        self._dropped = 0
 
     def append(self, data: bytes) -> None:
-        """Take in what came."""
-        try:
-            self._buffer.append(data)
-        except RemoteProtocolError:
-            self._buffer.clear()
-            raise
+        """Take in what came.
+
+        Raises:
+            RemoteProtocolError: more waits than any burst of frames is long; it is dropped.
+        """
+        # Frames are cut off at `_at` and the rest is moved once, so work is linear in what came.
+        del self._data[: self._at]
+        self._dropped += self._at
+        self._at = 0
+        if len(self._data) + len(data) > BUFFER_MAX:
+            waiting = len(self._data) + len(data)
+            self._dropped += len(self._data)
+            self._data.clear()
+            raise RemoteProtocolError(f"{waiting} octets wait, the limit is {BUFFER_MAX}", self._dropped)
+        self._data += data
 
     def next_octets(self) -> bytes | NeedData:
         """The next frame as it is on the line, with both flags."""
-        start, end = scan(bytes(self._buffer))
-        skipped = self._buffer.take(start)
+        start, end = scan(self._data, self._at)
+        skipped = self._data[self._at : start]
         self.noise += len(skipped) - skipped.count(FLAG)
+        self._at = start
         if end < 0:
             return NEED_DATA
         # The closing flag stays: it may open the next frame (§ 6.4.2).
-        return self._buffer.take(end - start - 1) + bytes((FLAG,))
+        self._at = end - 1
+        return bytes(self._data[start:end])
 
     def next_frame(self) -> Frame | NeedData:
         """The next frame, or `NEED_DATA`."""
-        offset = self._buffer.dropped
         octets = self.next_octets()
         if isinstance(octets, NeedData):
             return octets
-        return self.decode(octets, offset)
+        return self.decode(octets, self._dropped + self._at + 1 - len(octets))
 
     def decode(self, octets: bytes, offset: int = 0) -> Frame:
         """One frame's octets; a wrong check sequence is forgiven when lenient, and remembered."""

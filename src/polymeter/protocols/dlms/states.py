@@ -88,7 +88,7 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
     },
 }
 """State, then who says what, then the state after it. Notifications may come in every state and
-change none. The picture in the docs is drawn from this."""
+change none."""
 
 
 def kind_of(event: Event, sender: End) -> str:
