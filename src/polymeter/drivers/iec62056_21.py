@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import ClassVar
 
 from polymeter.catalogue import TelegramReading, telegram_reading
@@ -131,4 +130,4 @@ def _named(name: str, lines: tuple[DataLine, ...]) -> tuple[DataLine, ...]:
     if not lines or lines[0][0].address:
         return lines
     first, *others = lines[0]
-    return ((replace(first, address=name), *others), *lines[1:])
+    return ((first._replace(address=name), *others), *lines[1:])

@@ -1,6 +1,7 @@
 """IEC 62056-21 (formerly IEC 1107): the ASCII protocol of optical heads and current loops.
 
-Mode C: read-out, and single reads in programming mode.
+Modes A to E: read-outs, programming mode with all its commands, load profiles and logs, pushes,
+and the hand-over to HDLC.
 """
 
 from polymeter.protocols.iec62056_21.connection import TRANSITIONS, Connection, End
@@ -16,6 +17,7 @@ from polymeter.protocols.iec62056_21.frames import (
     Event,
     Identification,
     OptionSelect,
+    PlainData,
     Repeat,
     Request,
     block_check,
@@ -26,16 +28,25 @@ from polymeter.protocols.iec62056_21.frames import (
     encode_data,
 )
 from polymeter.protocols.iec62056_21.meter import Meter, serve
+from polymeter.protocols.iec62056_21.modes import (
+    HandOver,
+    mode_of,
+    read_out,
+    receive_push,
+    start_mode_e,
+)
 from polymeter.protocols.iec62056_21.procedures import (
     Options,
     break_session,
     log_in,
-    read_out,
     read_value,
+    receive,
     sign_on,
     start_programming,
 )
-from polymeter.protocols.iec62056_21.readings import records
+from polymeter.protocols.iec62056_21.profiles import ProfileRow, profile_request, rows
+from polymeter.protocols.iec62056_21.readings import cell_record, records
+from polymeter.protocols.iec62056_21.times import combine, format_time, parse_time
 
 __all__ = [
     "BAUD_RATES",
@@ -50,14 +61,19 @@ __all__ = [
     "DataSet",
     "End",
     "Event",
+    "HandOver",
     "Identification",
     "Meter",
     "OptionSelect",
     "Options",
+    "PlainData",
+    "ProfileRow",
     "Repeat",
     "Request",
     "block_check",
     "break_session",
+    "cell_record",
+    "combine",
     "decode",
     "decode_block",
     "decode_data",
@@ -65,11 +81,19 @@ __all__ = [
     "detect",
     "encode",
     "encode_data",
+    "format_time",
     "log_in",
+    "mode_of",
+    "parse_time",
+    "profile_request",
     "read_out",
     "read_value",
+    "receive",
+    "receive_push",
     "records",
+    "rows",
     "serve",
     "sign_on",
+    "start_mode_e",
     "start_programming",
 ]

@@ -6,6 +6,7 @@ damaged messages and silence are made here, at most `Options.repeats` times, as 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -34,6 +35,7 @@ __all__ = [
     "log_in",
     "read_out",
     "read_value",
+    "receive",
     "sign_on",
     "start_programming",
 ]
@@ -65,10 +67,33 @@ class Options:
     acknowledges: bool = False
     """Whether to answer a good read-out with ACK. Few meters need it, but on a serial line it
     brings a meter back to 300 Bd at once."""
+    answers_offer: bool = True
+    """Whether to answer the meter's offer at all. A meter of mode C that hears nothing sends its
+    read-out by itself at 300 Bd: slow, but it works where heads cannot switch."""
+    follows_offer: bool = True
+    """Whether to switch the line to the rate that was chosen. Some meters accept an option and
+    go on at the rate they had."""
+    forces_mode_e: bool = False
+    """Whether to choose HDLC although the identification does not offer it."""
+    wake_up: bytes = b""
+    """What wakes a sleeping meter before the request: NUL characters, or its maker's own bytes."""
+    wake_up_s: float = 0.0
+    """How long to go on sending it, on a line whose rate is known; at least once."""
+    wake_up_pause_s: float = 1.6
+    """Silence between waking and the request; the standard says 1.5 to 1.7 s (§ 6.3.1)."""
+    answer_operand: Callable[[str], str] | None = field(default=None, repr=False)
+    """Makes the answer to the meter's operand, for meters whose password is computed (P2). The
+    algorithm is the manufacturer's, so it is the caller's."""
 
 
-def _receive(connection: Connection, options: Options) -> Procedure[Event]:
-    """The next event of the meter."""
+def receive(connection: Connection, options: Options) -> Procedure[Event]:
+    """The next event of the meter.
+
+    Raises:
+        RemoteProtocolError: a damaged message, or one that has no place here; ask for it again.
+        TimedOut: nothing came, or a message broke off.
+        TransportError: the line was closed.
+    """
     timeout_s = options.answer_timeout_s
     while True:
         event = connection.next_event()
@@ -92,7 +117,7 @@ def _ask(connection: Connection, options: Options, event: Event, repeat: Event) 
     while True:
         yield Send(connection.send(saying))
         try:
-            return (yield from _receive(connection, options))
+            return (yield from receive(connection, options))
         except (RemoteProtocolError, TimedOut) as error:
             if not attempts_left:
                 raise
@@ -105,7 +130,7 @@ def _await(connection: Connection, options: Options) -> Procedure[Event]:
     attempts_left = options.repeats
     while True:
         try:
-            return (yield from _receive(connection, options))
+            return (yield from receive(connection, options))
         except (RemoteProtocolError, TimedOut):
             if not attempts_left:
                 raise
@@ -122,6 +147,8 @@ def sign_on(connection: Connection, options: Options = Options()) -> Procedure[I
     """
     if options.switches_baud:
         yield options.opening
+    if options.wake_up:
+        yield from _wake(options)
     request = Request(options.address)
     try:
         answer = yield from _ask(connection, options, request, request)
@@ -131,6 +158,15 @@ def sign_on(connection: Connection, options: Options = Options()) -> Procedure[I
     if not isinstance(answer, Identification):
         raise RemoteProtocolError(f"an identification is expected, {answer} came")
     return answer
+
+
+def _wake(options: Options) -> Procedure[None]:
+    """Send what wakes the meter, without gaps, for as long as was asked; then let it get up."""
+    line = options.opening
+    character_s = (2 + line.bits + (line.parity != "N")) / line.baud
+    times = max(1, round(options.wake_up_s / character_s / len(options.wake_up)))
+    yield Send(options.wake_up * times)
+    yield Pause(options.wake_up_pause_s)
 
 
 def _choose(
@@ -144,7 +180,8 @@ def _choose(
     if options.switches_baud:
         delay_s = options.switch_delay_s
         yield Pause(identification.reaction_time_s / 2 if delay_s is None else delay_s)
-        yield options.opening._replace(baud=BAUD_RATES[baud])
+        if options.follows_offer:
+            yield options.opening._replace(baud=BAUD_RATES[baud])
 
 
 def read_out(
@@ -184,15 +221,18 @@ def start_programming(
             raise RemoteProtocolError(f"an operand is expected, {answer} came")
 
 
-def log_in(connection: Connection, options: Options = Options()) -> Procedure[None]:
-    """Send the password (P1).
+def log_in(connection: Connection, options: Options = Options(), operand: str = "") -> Procedure[None]:
+    """Send the password (P1), or what `Options.answer_operand` makes of the meter's operand (P2).
 
     Raises:
         AccessDenied: there is none, or the meter refuses it.
     """
-    if options.password is None:
+    if options.answer_operand is not None:
+        command = Command("P2", f"({options.answer_operand(operand)})")
+    elif options.password is not None:
+        command = Command("P1", f"({options.password})")
+    else:
         raise AccessDenied("the meter wants a password: give one")
-    command = Command("P1", f"({options.password})")
     answer = yield from _ask(connection, options, command, Repeat())
     match answer:
         case Acknowledge():

@@ -24,6 +24,7 @@ __all__ = ["cell_record", "is_refusal", "parse_time", "records", "refusal_text"]
 
 _NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d*)?|[+-]?[.,]\d+)(?:\s*([^\d\s.,+-][^\s]*))?", re.ASCII)
 _REFUSAL = re.compile(r"ERROR\w*|ER\d+|#\d+", re.ASCII | re.IGNORECASE)
+_REFUSAL_STARTS: Final = frozenset("Ee#")
 _PROFILE_STARTS: Final = frozenset("P1")
 _TEXT_GROUPS: Final = frozenset((0, 96, 97))
 """Values of OBIS group C that hold identifications and states: leading zeros belong to them."""
@@ -31,7 +32,8 @@ _TEXT_GROUPS: Final = frozenset((0, 96, 97))
 
 def is_refusal(data_set: DataSet) -> bool:
     """Whether a set is the meter's way to say no, such as ``(ERROR)`` or ``(ER12)``."""
-    return data_set.unit is None and _REFUSAL.fullmatch(data_set.value) is not None
+    value = data_set.value
+    return value[:1] in _REFUSAL_STARTS and data_set.unit is None and _REFUSAL.fullmatch(value) is not None
 
 
 def refusal_text(data_set: DataSet) -> str:
@@ -81,7 +83,7 @@ def records(lines: Iterable[DataLine], offset: int = 0, layer: int = 0) -> Itera
         if found is not None:
             head, number = found, 0
             yield _status_record(found, offset, layer)
-            line = found.first  # noqa: PLW2901 - the rest of the line is the first row
+            line = found.first
         if head is not None and (found is not None or not line[0].address):
             if line:
                 yield from _row_records(head, line, number, offset, layer)

@@ -16,9 +16,7 @@ __all__ = ["combine", "format_time", "parse_date", "parse_time", "parse_time_of_
 _DIGITS: Final = re.compile(
     r"([012])?(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?|(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII
 )
-_PUNCTUATED: Final = re.compile(
-    r"(\d\d)?(\d\d)-(\d\d)-(\d\d)[ ,T](\d\d):(\d\d)(?::(\d\d))?", re.ASCII
-)
+_PUNCTUATED: Final = re.compile(r"(\d\d)?(\d\d)-(\d\d)-(\d\d)[ ,T](\d\d):(\d\d)(?::(\d\d))?", re.ASCII)
 _DATE: Final = re.compile(r"[012]?(\d\d)[-.]?(\d\d)[-.]?(\d\d)|(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _TIME_OF_DAY: Final = re.compile(r"([012])?(\d\d):?(\d\d)(?::?(\d\d))?", re.ASCII)
 
