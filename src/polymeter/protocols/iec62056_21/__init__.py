@@ -4,6 +4,15 @@ Modes A to E: read-outs, programming mode with all its commands, load profiles a
 and the hand-over to HDLC.
 """
 
+from polymeter.protocols.iec62056_21.commands import (
+    CLOCK_FORMS,
+    clock_commands,
+    execute,
+    read_clock,
+    read_profile,
+    set_clock,
+    write,
+)
 from polymeter.protocols.iec62056_21.connection import TRANSITIONS, Connection, End
 from polymeter.protocols.iec62056_21.decode import PROTOCOL, decode, detect
 from polymeter.protocols.iec62056_21.frames import (
@@ -27,7 +36,7 @@ from polymeter.protocols.iec62056_21.frames import (
     encode,
     encode_data,
 )
-from polymeter.protocols.iec62056_21.meter import Meter, serve
+from polymeter.protocols.iec62056_21.meter import Meter, push, serve
 from polymeter.protocols.iec62056_21.modes import (
     HandOver,
     mode_of,
@@ -39,6 +48,7 @@ from polymeter.protocols.iec62056_21.procedures import (
     Options,
     break_session,
     log_in,
+    read_data,
     read_value,
     receive,
     sign_on,
@@ -50,6 +60,7 @@ from polymeter.protocols.iec62056_21.times import combine, format_time, parse_ti
 
 __all__ = [
     "BAUD_RATES",
+    "CLOCK_FORMS",
     "PROTOCOL",
     "TRANSITIONS",
     "Acknowledge",
@@ -73,6 +84,7 @@ __all__ = [
     "block_check",
     "break_session",
     "cell_record",
+    "clock_commands",
     "combine",
     "decode",
     "decode_block",
@@ -81,19 +93,26 @@ __all__ = [
     "detect",
     "encode",
     "encode_data",
+    "execute",
     "format_time",
     "log_in",
     "mode_of",
     "parse_time",
     "profile_request",
+    "push",
+    "read_clock",
+    "read_data",
     "read_out",
+    "read_profile",
     "read_value",
     "receive",
     "receive_push",
     "records",
     "rows",
     "serve",
+    "set_clock",
     "sign_on",
     "start_mode_e",
     "start_programming",
+    "write",
 ]

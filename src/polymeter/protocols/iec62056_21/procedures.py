@@ -6,7 +6,7 @@ damaged messages and silence are made here, at most `Options.repeats` times, as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -31,8 +31,10 @@ from polymeter.protocols.wire import NEED_DATA, AccessDenied, RemoteProtocolErro
 
 __all__ = [
     "Options",
+    "ask",
     "break_session",
     "log_in",
+    "read_data",
     "read_out",
     "read_value",
     "receive",
@@ -110,8 +112,13 @@ def receive(connection: Connection, options: Options) -> Procedure[Event]:
         timeout_s = options.block_timeout_s
 
 
-def _ask(connection: Connection, options: Options, event: Event, repeat: Event) -> Procedure[Event]:
-    """Say `event` and give the answer; after a damaged one say `repeat`, after silence `event` again."""
+def ask(connection: Connection, options: Options, event: Event, repeat: Event) -> Procedure[Event]:
+    """Say `event` and give the answer; after a damaged one say `repeat`, after silence `event` again.
+
+    Raises:
+        RemoteProtocolError: the answer came damaged every time.
+        TimedOut: no answer.
+    """
     saying = event
     attempts_left = options.repeats
     while True:
@@ -125,7 +132,7 @@ def _ask(connection: Connection, options: Options, event: Event, repeat: Event) 
             attempts_left -= 1
 
 
-def _await(connection: Connection, options: Options) -> Procedure[Event]:
+def await_answer(connection: Connection, options: Options) -> Procedure[Event]:
     """Give what the meter says after an option; NAK asks for it again if it is damaged or cut."""
     attempts_left = options.repeats
     while True:
@@ -151,7 +158,7 @@ def sign_on(connection: Connection, options: Options = Options()) -> Procedure[I
         yield from _wake(options)
     request = Request(options.address)
     try:
-        answer = yield from _ask(connection, options, request, request)
+        answer = yield from ask(connection, options, request, request)
     except TimedOut as error:
         who = f"meter {options.address!r}" if options.address else "a meter"
         raise TimedOut(f"no answer from {who}: {error}") from error
@@ -194,7 +201,7 @@ def read_out(
         TimedOut: it did not come, or not whole.
     """
     yield from _choose(connection, options, identification, "0")
-    message = yield from _await(connection, options)
+    message = yield from await_answer(connection, options)
     if not isinstance(message, DataMessage):
         raise RemoteProtocolError(f"a read-out is expected, {message} came")
     if options.acknowledges:
@@ -211,7 +218,7 @@ def start_programming(
         AccessDenied: the meter ends the session at once.
     """
     yield from _choose(connection, options, identification, "1")
-    answer = yield from _await(connection, options)
+    answer = yield from await_answer(connection, options)
     match answer:
         case Command("P0", data):
             return (data or "").removeprefix("(").removesuffix(")")
@@ -233,7 +240,7 @@ def log_in(connection: Connection, options: Options = Options(), operand: str = 
         command = Command("P1", f"({options.password})")
     else:
         raise AccessDenied("the meter wants a password: give one")
-    answer = yield from _ask(connection, options, command, Repeat())
+    answer = yield from ask(connection, options, command, Repeat())
     match answer:
         case Acknowledge():
             return
@@ -252,22 +259,37 @@ def read_value(
 
     `argument` goes between the brackets: some meters want ``1``, others nothing.
     """
-    command = Command("R1", f"{address}({argument})")
+    return (yield from read_data(connection, "R1", f"{address}({argument})", options))
+
+
+def read_data(
+    connection: Connection, command: str, data: str, options: Options = Options(), joint: str = ""
+) -> Procedure[tuple[DataLine, ...] | str]:
+    """Ask by any of the reading commands, R1 to R6: data lines, or the meter's refusal in words.
+
+    The answer may come in partial blocks; `joint` is put between two of them where the meter ends
+    a block with a line and without its CR LF.
+
+    Raises:
+        RemoteProtocolError: the answer came damaged every time, is no data or too long.
+        TimedOut: no answer.
+    """
+    asked = Command(command, data)
     for attempts_left in range(options.repeats, -1, -1):
-        text = yield from _whole_answer(connection, options, command)
+        text = yield from whole_answer(connection, options, asked, joint)
         if isinstance(text, str):
             break
         if isinstance(text, TimedOut) and not attempts_left:
             raise text
     else:
-        return f"the meter does not understand the request for {address}"
+        return f"the meter does not understand the request for {data}"
     lines = decode_data(text)
     refused = [data_set for line in lines for data_set in line if is_refusal(data_set)]
     return refusal_text(refused[0]) if refused else lines
 
 
-def _whole_answer(
-    connection: Connection, options: Options, command: Command
+def whole_answer(
+    connection: Connection, options: Options, command: Command, joint: str = ""
 ) -> Procedure[str | Repeat | TimedOut]:
     """The answer to a command, all its blocks put together.
 
@@ -276,14 +298,14 @@ def _whole_answer(
     """
     blocks: list[str] = []
     size = 0
-    answer = yield from _ask(connection, options, command, Repeat())
+    answer = yield from ask(connection, options, command, Repeat())
     while True:
         match answer:
             case DataMessage(data, more):
                 blocks.append(data)
                 size += len(data)
                 if not more:
-                    return "".join(blocks)
+                    return "".join(_joined(blocks, joint))
             case Repeat():
                 return answer
             case Break():
@@ -294,11 +316,19 @@ def _whole_answer(
             raise RemoteProtocolError(f"an answer of more than {ANSWER_MAX} characters")
         try:
             yield Send(connection.send(Acknowledge()))
-            answer = yield from _await(connection, replace(options, repeats=0))
+            answer = yield from await_answer(connection, replace(options, repeats=0))
         except TimedOut as error:
             return error
         except RemoteProtocolError:
-            answer = yield from _ask(connection, options, Repeat(), Repeat())
+            answer = yield from ask(connection, options, Repeat(), Repeat())
+
+
+def _joined(blocks: list[str], joint: str) -> Iterator[str]:
+    """The blocks with `joint` between those that do not end with a line end of their own."""
+    for number, block in enumerate(blocks, 1):
+        yield block
+        if joint and number < len(blocks) and not block.endswith("\n"):
+            yield joint
 
 
 def break_session(connection: Connection) -> Procedure[None]:
