@@ -28,7 +28,6 @@ from polymeter.protocols.iec62056_21.frames import (
     PlainData,
     Repeat,
     Request,
-    block_check,
     block_end,
     decode_block,
     decode_data,
@@ -278,10 +277,8 @@ class _Message:
         try:
             event = decode_block(self.text[at:end], self.tree, at)
         except RemoteProtocolError:
-            checked = end - at > 2 and block_check(self.text[at + 1 : end - 1]) == self.text[end - 1]
-            if self.text[at] == STX and (checked or self.options.lenient):
-                # What the meter said is known, only a line of it makes no sense: keep the others.
-                self._values(self.text[at + 1 : end - 2].decode("latin-1"), at + 1, strict=False)
+            if self.options.lenient and self.text[at] == STX:
+                self._values(self.text[at + 1 : end - 2].decode("latin-1"), at + 1)
             raise
         identified = isinstance(self.frame, Identification)
         self.frame = event
@@ -296,8 +293,8 @@ class _Message:
             case Break():
                 self.name, self.why = "break", "SOH B0 ETX with a good block check"
 
-    def _values(self, data: str, offset: int, strict: bool = True) -> None:
-        lines = decode_data(data, offset=offset, strict=strict)
+    def _values(self, data: str, offset: int) -> None:
+        lines = decode_data(data, strict=False)
         self.records = tuple(records(lines, offset, self.layer))
         if _REFUSALS.search(data):
             self.errors += [
@@ -309,3 +306,4 @@ class _Message:
         for record in self.records:
             if record.obis in _DEVICE_ADDRESS and self.meter.id is None:
                 self.meter = replace(self.meter, id=str(record.value))
+        decode_data(data, offset=offset)  # a line that is no data set costs the message, not its values

@@ -254,7 +254,9 @@ def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Reque
     Raises:
         RemoteProtocolError: it is neither a request nor an identification.
     """
-    body = line[:-2] if line.endswith(b"\r\n") else line
+    if not line.endswith(b"\r\n"):
+        raise RemoteProtocolError("a line ends with CR LF", offset + len(line))
+    body = line[:-2]
     if body.startswith(b"/?"):
         if body.find(b"!") != len(body) - 1:
             raise RemoteProtocolError("a request has one ! at its end", offset + len(body))
@@ -279,8 +281,7 @@ def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Reque
             tree.leaf("escapes", offset + 5, offset + match.end(3), escapes, _escape_meaning(escapes))
         if name:
             tree.leaf("identification", offset + match.start(4), offset + match.end(4), name)
-        if len(line) > len(body):
-            tree.leaf("end of line", offset + len(body), offset + len(line))
+        tree.leaf("end of line", offset + len(body), offset + len(line))
     return Identification(manufacturer, baud, name, escapes[1::2])
 
 
@@ -351,7 +352,7 @@ def decode_block(block: bytes, tree: Tree | None = None, offset: int = 0) -> Com
         event: Command | Break | DataMessage = DataMessage(text, more)
         if tree is not None:
             tree.leaf("STX", offset, offset + 1)
-            decode_data(text, tree, offset + 1)
+            decode_data(text, tree, offset + 1, strict=False)
     else:
         command, data = text[:2], text[2:]
         if len(command) != 2 or "\x02" in command or (data and data[0] != "\x02"):

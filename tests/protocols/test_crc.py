@@ -1,0 +1,36 @@
+"""Every checksum gives its published check value, and notices any one damaged byte."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polymeter.protocols import crc
+
+CHECKS = {crc.crc16_x25: 0x906E, crc.crc16_arc: 0xBB3D, crc.crc16_en13757: 0xC2B7, crc.crc16_8005: 0xFEE8}
+each = pytest.mark.parametrize("function", CHECKS, ids=lambda function: function.__name__)
+
+
+def test_every_checksum_is_checked() -> None:
+    assert {function.__name__ for function in CHECKS} == set(crc.__all__)
+
+
+@each
+def test_the_check_value_is_right(function: Callable[[bytes], int]) -> None:
+    assert function(b"123456789") == CHECKS[function]
+
+
+@each
+def test_nothing_has_a_checksum_too(function: Callable[[bytes], int]) -> None:
+    assert 0 <= function(b"") <= 0xFFFF
+
+
+@each
+@given(data=st.binary(min_size=1, max_size=64), place=st.integers(0, 63), change=st.integers(1, 255))
+def test_one_damaged_byte_never_goes_unseen(
+    function: Callable[[bytes], int], data: bytes, place: int, change: int
+) -> None:
+    damaged = bytearray(data)
+    damaged[place % len(data)] ^= change
+    assert function(bytes(damaged)) != function(data)
