@@ -43,6 +43,7 @@ from polymeter.protocols.iec62056_21.modes import (
     read_out,
     receive_push,
     start_mode_e,
+    without_option,
 )
 from polymeter.protocols.iec62056_21.procedures import (
     Options,
@@ -114,5 +115,6 @@ __all__ = [
     "sign_on",
     "start_mode_e",
     "start_programming",
+    "without_option",
     "write",
 ]

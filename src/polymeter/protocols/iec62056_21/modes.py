@@ -12,7 +12,7 @@ C is what `procedures` speaks; here are the others, and `read_out`, which does w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from polymeter.protocols.iec62056_21 import procedures
@@ -25,13 +25,12 @@ from polymeter.protocols.iec62056_21.frames import (
     PlainData,
 )
 from polymeter.protocols.iec62056_21.procedures import Options, receive
-from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine
+from polymeter.protocols.procedure import Pause, Procedure, Send, SetLine
 from polymeter.protocols.wire import (
     AccessDenied,
     LocalProtocolError,
     RemoteProtocolError,
     TimedOut,
-    TransportError,
 )
 
 __all__ = [
@@ -43,6 +42,7 @@ __all__ = [
     "read_out",
     "receive_push",
     "start_mode_e",
+    "without_option",
 ]
 
 Mode = Literal["A", "B", "C", "E"]
@@ -77,6 +77,11 @@ def mode_of(identification: Identification) -> Mode:
     if identification.baud.isdigit():
         return "C"
     return "B" if identification.baud in "ABCDEFGHI" else "A"
+
+
+def without_option(options: Options) -> Options:
+    """The options for a meter that is never answered: modes A and B, whatever it says of itself."""
+    return replace(options, answers_offer=False)
 
 
 def read_out(
@@ -171,11 +176,11 @@ def start_mode_e(
     chosen = OptionSelect("2", baud, "2")
     yield Send(connection.send(chosen))
     confirmed = yield from _confirmation(connection, chosen)
-    if options.switches_baud:
-        if options.switch_delay_s is not None:
-            yield Pause(options.switch_delay_s)
-        rate = BAUD_RATES[baud] if options.follows_offer else options.opening.baud
-        yield SetLine(rate, 8, "N")
+    if options.switches_baud and options.switch_delay_s is not None:
+        yield Pause(options.switch_delay_s)
+    # Said on every line: one without settings of its own may still have to stop adding parity.
+    rate = BAUD_RATES[baud] if options.follows_offer else options.opening.baud
+    yield SetLine(rate, 8, "N")
     return HandOver(identification, BAUD_RATES[baud], confirmed)
 
 
@@ -193,14 +198,3 @@ def _confirmation(connection: Connection, chosen: OptionSelect) -> Procedure[boo
         if isinstance(event, OptionSelect):
             raise AccessDenied(f"the meter chooses {event}, not {chosen}")
     return False
-
-
-def drain(quiet_s: float = 0.2, limit: int = 64) -> Procedure[None]:
-    """Throw away what still comes until the line is quiet, as before a sign-on on a shared line."""
-    for _ in range(limit):
-        try:
-            data = yield Receive(quiet_s)
-        except TimedOut:
-            return
-        if not data:
-            raise TransportError("the meter closed the line")
