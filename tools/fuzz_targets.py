@@ -34,7 +34,42 @@ def targets() -> dict[str, Target]:
     return {**_protocol_targets(), **EXTRA}
 
 
-EXTRA: dict[str, Target] = {}
+def _hear(end: str, state: str, data: bytes) -> None:
+    """Feed a connection of IEC 62056-21 in pieces, until it has nothing more to say or refuses."""
+    from polymeter.protocols.iec62056_21 import Connection
+    from polymeter.protocols.wire import NEED_DATA
+
+    connection = Connection(end)  # type: ignore[arg-type]
+    connection.state = state
+    for start in range(0, len(data), 7):
+        connection.receive_data(data[start : start + 7])
+        while connection.next_event() is not NEED_DATA:
+            pass
+
+
+def _push(data: bytes) -> None:
+    """Feed a receiver of pushed read-outs in pieces; what it gives must be what came."""
+    from polymeter.protocols.iec62056_21.push import PushedReadOuts
+    from polymeter.protocols.wire import NeedData
+
+    receiver = PushedReadOuts()
+    for start in range(0, len(data), 11):
+        receiver.receive_data(data[start : start + 11])
+        while not isinstance(frame := receiver.next_frame(), NeedData):
+            if frame not in data:
+                raise Violation("a pushed read-out is not what came")
+
+
+def _iec62056_21() -> list[bytes]:
+    return _cases("iec62056-21")
+
+
+EXTRA: dict[str, Target] = {
+    "iec62056-21-reader": Target(_iec62056_21, lambda data: _hear("reader", "requested", data)),
+    "iec62056-21-asking": Target(_iec62056_21, lambda data: _hear("reader", "asked", data)),
+    "iec62056-21-meter": Target(_iec62056_21, lambda data: _hear("meter", "idle", data)),
+    "iec62056-21-push": Target(_iec62056_21, _push),
+}
 
 
 def _protocol_targets() -> dict[str, Target]:

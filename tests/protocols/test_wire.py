@@ -241,7 +241,7 @@ def test_layers_have_offsets_of_their_own() -> None:
         ("decrypted", 10, 0),
         ("unpacked", 1, 0),
     ]
-    cover = {index: 0 for index in range(3)}
+    cover = dict.fromkeys(range(3), 0)
     for leaf in root.leaves():
         assert leaf.offset == cover[leaf.layer]
         cover[leaf.layer] += leaf.length

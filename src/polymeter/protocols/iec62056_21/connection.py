@@ -2,7 +2,7 @@
 
 Both ends see all events, so one table of states serves both. It knows no time: how long to wait
 and whether to repeat is told in `procedures`. A line that strips no parity bits may be fed as it
-is; characters are read as 7 bits (§ 5.1.1).
+is: messages whose characters all have even parity are read as 7 bits (§ 5.1.1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from polymeter.protocols.iec62056_21.frames import (
     LINE_MAX,
     NAK,
     SOH,
-    STRIP_PARITY,
     STX,
     Acknowledge,
     Break,
@@ -32,6 +31,7 @@ from polymeter.protocols.iec62056_21.frames import (
     decode_line,
     decode_option,
     encode,
+    without_parity,
 )
 from polymeter.protocols.wire import NEED_DATA, Buffer, LocalProtocolError, NeedData, RemoteProtocolError
 
@@ -178,7 +178,7 @@ class Connection:
                 waited is dropped; the conversation can be begun again.
         """
         try:
-            self._buffer.append(data.translate(STRIP_PARITY))
+            self._buffer.append(data)
         except RemoteProtocolError:
             self.discard()
             raise
@@ -194,7 +194,7 @@ class Connection:
         if size is None:
             return NEED_DATA
         offset = self._buffer.dropped
-        message = self._buffer.take(size)
+        message = without_parity(self._buffer.take(size))
         self._searched = self._noise_since = 0
         event = self._decode(message, offset)
         self._move("meter" if self.end == "reader" else "reader", event, offset)
@@ -244,7 +244,7 @@ class Connection:
         if self.state == "pushing":
             stop = _PLAIN_STOP.search(data, self._searched)
             self._searched = stop.start() if stop else len(data)
-            if stop is None or bytes(data[stop.start() : stop.start() + 3]) in (b"!", b"!\r"):
+            if stop is None or bytes(data[stop.start() : stop.start() + 3]) in (b"!", b"!\r", b"!\x8d"):
                 return None
             if stop[1]:
                 return stop.end()
@@ -255,17 +255,18 @@ class Connection:
                 self._drop(len(data) if start is None else start.start())
             if not data:
                 return None
-            if data[0] in (SOH, STX):
+            begins = data[0] & 0x7F
+            if begins in (SOH, STX):
                 end = block_end(data, 0, self._searched)
                 self._searched = len(data) - 1
                 return end
-            if data[0] == NAK or (data[0] == ACK and not self._awaits_option()):
+            if begins == NAK or (begins == ACK and not self._awaits_option()):
                 return 1
             end = data.find(b"\n", 0, LINE_MAX) + 1
             if not end and len(data) < LINE_MAX:
                 return None
             # No line holds a second / after its first character: what is before that is noise.
-            begin = data.rfind(b"/", 0, end) if end else 1
+            begin = max(data.rfind(b"/", 0, end), data.rfind(b"\xaf", 0, end)) if end else 1
             if begin <= 0:
                 return end
             self._drop(begin)
@@ -279,13 +280,16 @@ class Connection:
             return decode_block(message, offset=offset)
         if start == ord("/"):
             return decode_line(message, offset=offset)
-        if start == NAK:
+        if start & 0x7F == NAK:
             return Repeat()
         if start != ACK:
-            return PlainData(message.removeprefix(b"\r\n").decode("latin-1"))
+            if self.state == "pushing":
+                return PlainData(message.removeprefix(b"\r\n").decode("latin-1"))
+            raise RemoteProtocolError("some characters have even parity and some have not", offset)
         return Acknowledge() if len(message) == 1 else decode_option(message, offset=offset)
 
 
-_START = re.compile(rb"[\x01\x02\x06\x15/]")
-_PLAIN_STOP = re.compile(rb"(!\r?\n)|[\x01-\x06\x15!]|(?:\A|(?<=\n))/")
+_START = re.compile(rb"[\x01\x02\x06\x15/\x81\x82\x95\xaf]")
+"""What a message begins with, without and with its parity bit."""
+_PLAIN_STOP = re.compile(rb"(![\r\x8d]?\n)|[\x01-\x06\x15\x81-\x86\x95!]|(?:\A|(?<=\n))[/\xaf]")
 """The end of mode D's data, or what shows that it is none."""

@@ -33,6 +33,7 @@ from polymeter.protocols.iec62056_21.frames import (
     decode_data,
     decode_line,
     decode_option,
+    without_parity,
 )
 from polymeter.protocols.iec62056_21.readings import is_refusal, records, refusal_text
 from polymeter.protocols.wire import (
@@ -54,12 +55,12 @@ _DEVICE_ADDRESS: Final = ("1-0:0.0.0*255", "0-0:96.1.0*255", "0-0:96.1.1*255")
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like IEC 62056-21, `None` if it does not."""
-    message = _without_parity(data.strip(bytes(_PADDING)))
+    message = without_parity(data.strip(bytes(_PADDING)))
     if not message:
         return None
     if message[0] in (SOH, STX):
         # The end may have been stripped with the padding: a block check character can be a blank.
-        message = _without_parity(data.lstrip(bytes(_PADDING)))
+        message = without_parity(data.lstrip(bytes(_PADDING)))
         try:
             decode_block(message[: block_end(message, 0)])
         except RemoteProtocolError:
@@ -125,7 +126,8 @@ def _message_end(data: bytes, plain: bytes, at: int) -> int | None:
             if pushed := _PUSHED.match(plain, end):
                 return pushed.end()
             following = _past_padding(data, end)
-            if following < len(data) and plain[following] == STX:
+            request = data[at + 1] == ord("?")
+            if not request and following < len(data) and plain[following] == STX:
                 return block_end(plain, following) or len(data)
             return end
     return None
@@ -144,22 +146,10 @@ def _past_padding(data: bytes, at: int) -> int:
     return at
 
 
-def _without_parity(data: bytes) -> bytes:
-    """7-bit characters, if all bytes have even parity and at least one has its parity bit set.
-
-    The last byte is not asked: it is the block check character, which some meters and gateways
-    send without parity.
-    """
-    body = data[:-1]
-    if body.isascii() or any(byte.bit_count() % 2 for byte in body):
-        return data
-    return data.translate(STRIP_PARITY)
-
-
 def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: bool) -> Decoded:
     tree = Tree(frame, "message", start=start) if explain else None
     text, below, layer = frame, tree, 0
-    stripped = _without_parity(frame)
+    stripped = without_parity(frame)
     if stripped is not frame:
         text, layer = stripped, 1
         if tree is not None:

@@ -48,6 +48,7 @@ __all__ = [
     "decode_option",
     "encode",
     "encode_data",
+    "without_parity",
 ]
 
 SOH: Final = 0x01
@@ -61,7 +62,7 @@ LINE_MAX: Final = 128
 """Characters that a line may have. The standard's longest request has 37; what is longer is noise."""
 
 STRIP_PARITY: Final = bytes(byte & 0x7F for byte in range(256))
-"""Table for `bytes.translate`: lines that check no parity hand it on in bit 7 (§ 5.1.1)."""
+"""Table for `bytes.translate` that clears bit 7."""
 
 BAUD_RATES: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 """Baud rate characters of modes C and E (§ 6.3.2 item 13c)."""
@@ -158,6 +159,18 @@ def block_check(data: bytes) -> int:
         size >>= 1
         folded = folded >> 8 * size ^ folded & (1 << 8 * size) - 1
     return folded
+
+
+def without_parity(data: bytes) -> bytes:
+    """7-bit characters, if all bytes have even parity and at least one has its parity bit set.
+
+    The last byte is not asked: it is the block check character, which some meters and gateways
+    send without parity.
+    """
+    body = data[:-1]
+    if body.isascii() or any(byte.bit_count() % 2 for byte in body):
+        return data
+    return data.translate(STRIP_PARITY)
 
 
 _CONTROL = re.compile(rb"[\x01-\x04\x81-\x84]")

@@ -282,7 +282,7 @@ def read_data(
         if isinstance(text, TimedOut) and not attempts_left:
             raise text
     else:
-        return f"the meter does not understand the request for {data}"
+        return f"the meter does not understand the request for {data.removesuffix('()')}"
     lines = decode_data(text)
     refused = [data_set for line in lines for data_set in line if is_refusal(data_set)]
     return refusal_text(refused[0]) if refused else lines

@@ -63,6 +63,6 @@ class PushedReadOuts:
         size = end - (line if line >= 0 else start)
         frame = self._buffer.take(size)
         block = frame[size - (end - start) :].translate(STRIP_PARITY)
-        if block[-2] not in (3, 4) or block_check(block[1:-1]) != block[-1]:
+        if len(block) < 3 or block[-2] not in (3, 4) or block_check(block[1:-1]) != block[-1]:
             raise RemoteProtocolError("the block breaks off or its check does not fit", offset + size - 1)
         return frame

@@ -82,7 +82,8 @@ def records(lines: Iterable[DataLine], offset: int = 0, layer: int = 0) -> Itera
         found = header(line) if line[0].address[:1] in _PROFILE_STARTS else None
         if found is not None:
             head, number = found, 0
-            yield _status_record(found, offset, layer)
+            if found.interval is None or found.status.strip("0"):
+                yield _status_record(found, offset, layer)
             line = found.first
         if head is not None and (found is not None or not line[0].address):
             if line:
@@ -94,7 +95,10 @@ def records(lines: Iterable[DataLine], offset: int = 0, layer: int = 0) -> Itera
 
 
 def _status_record(head: Header, offset: int, layer: int) -> Record:
-    """The status word of a header holds from its time on; of an event it is what happened."""
+    """The status word of a header, which holds from its time on; of an event it is what happened.
+
+    In a load profile a word of zeros says that nothing happened, and stands in every header.
+    """
     data_set = head.line[1]
     return Record(
         f"{head.profile} status",

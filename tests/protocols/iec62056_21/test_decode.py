@@ -1,0 +1,319 @@
+"""Telegrams to trees and records: the vectors, every cut, every flip, every layer covered."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polymeter import decode_all
+from polymeter.protocols.iec62056_21 import (
+    Acknowledge,
+    Break,
+    Command,
+    Connection,
+    DataMessage,
+    Event,
+    Identification,
+    Repeat,
+    decode,
+    decode_data,
+    detect,
+    encode,
+    records,
+)
+from polymeter.protocols.wire import NEED_DATA, Decoded, DecodeOptions, Record
+from tests.vectors import Case, check_case, load_vectors, telegram, vector_id
+from tools.fuzz_targets import check_cover
+
+CASES = load_vectors("iec62056-21")
+GOOD = [case for case in CASES if case["expect"]["valid"]]
+each_case = pytest.mark.parametrize("case", CASES, ids=vector_id)
+each_good_case = pytest.mark.parametrize("case", GOOD, ids=vector_id)
+
+READ_OUT = encode(Identification("PMX", "5", "SIM100")) + encode(
+    DataMessage("0.0.0(00000042)\r\n1.8.0(012345.678*kWh)\r\n1.6.0(01.2*kW)(2601311015)\r\n!\r\n")
+)
+RIGHT = tuple(decode(READ_OUT)[0].records)
+
+
+def values(frames: list[Decoded]) -> list[tuple[str, object, object]]:
+    return [(record.name, record.value, record.unit) for frame in frames for record in frame.records]
+
+
+# vectors
+
+
+@each_case
+def test_a_vector_decodes_as_expected(case: Case) -> None:
+    frames = decode_all(telegram(case), case["protocol"], lenient=bool(case.get("lenient")))
+    assert check_case(case, frames) == []
+
+
+@each_case
+def test_a_vector_is_covered_by_its_tree(case: Case) -> None:
+    frames = decode(telegram(case))
+    for frame in frames:
+        check_cover(frame)
+        assert frame.tree is not None
+        names = {leaf.name for leaf in frame.tree.leaves()}
+        assert not frame.valid or "unexplained" not in names
+    covered = [(frame.layers[0].start, frame.layers[0].length) for frame in frames]
+    assert covered[0][0] == 0
+    assert all(one[0] + one[1] == two[0] for one, two in zip(covered, covered[1:], strict=False))
+
+
+@each_case
+def test_recording_changes_nothing(case: Case) -> None:
+    plain = decode(telegram(case), explain=False)
+    shown = decode(telegram(case))
+    assert [frame.records for frame in plain] == [frame.records for frame in shown]
+    assert [frame.errors for frame in plain] == [frame.errors for frame in shown]
+    assert all(frame.tree is None and frame.layers == () for frame in plain)
+
+
+@each_good_case
+def test_a_vector_encodes_to_its_bytes(case: Case) -> None:
+    data = telegram(case)
+    if not data.isascii():
+        return  # parity bits are the line's, not the frame's
+    for frame in decode(data):
+        assert frame.frame is not None
+        raw = data[frame.layers[0].start :][: frame.layers[0].length]
+        assert raw.endswith(encode(frame.frame))
+
+
+class Ear(Connection):
+    """A connection that hears everything, whatever was said before."""
+
+    def _move(self, *_: object) -> None:
+        pass
+
+
+@each_good_case
+def test_a_vector_is_heard_one_byte_at_a_time(case: Case) -> None:
+    data = telegram(case)
+    wanted = [frame.frame for frame in decode(data)]
+    ear = Ear("meter")
+    ear.state = "identified" if data[:2] == b"\x060" or data[:2] == b"\x062" else "idle"
+    found: list[object] = []
+    for byte in data:
+        ear.receive_data(bytes([byte]))
+        while (event := ear.next_event()) is not NEED_DATA:
+            found.append(event)
+    # The line of a read-out is a frame of its own to a connection.
+    assert [event for event in found if event in wanted] == wanted
+    assert all(isinstance(event, Identification) for event in found if event not in wanted)
+
+
+@each_good_case
+@pytest.mark.parametrize("trailing", [b"\r\n", b"\x00\x7f", b"hello", b"\x02"])
+def test_what_follows_a_vector_changes_nothing_in_it(case: Case, trailing: bytes) -> None:
+    data = telegram(case)
+    if case["class"] == "identification" and trailing == b"\x02":
+        return  # that is the begin of its read-out
+    alone, followed = decode(data), decode(data + trailing)
+    assert [frame.records for frame in followed[: len(alone)]] == [frame.records for frame in alone]
+    assert all(frame.valid for frame in followed[: len(alone)])
+    assert all(not frame.valid and frame.errors for frame in followed[len(alone) :])
+    assert (len(followed) > len(alone)) == (trailing in (b"hello", b"\x02"))
+
+
+def test_there_are_vectors_of_our_own() -> None:
+    assert sum(case["origin"] == "ours" for case in CASES) >= 20
+
+
+# damage
+
+
+@pytest.mark.parametrize("size", range(len(READ_OUT)))
+def test_a_read_out_cut_anywhere_is_an_error_with_its_place(size: int) -> None:
+    frames = decode(READ_OUT[:size])
+    line = READ_OUT.index(b"\x02")
+    if size in (0, line):
+        assert all(frame.valid and not frame.records for frame in frames)
+        return
+    (frame,) = frames
+    assert not frame.valid
+    assert frame.errors
+    assert all(0 <= problem.offset <= size for problem in frame.errors)
+    check_cover(frame)
+    assert not frame.records
+
+
+@pytest.mark.parametrize("place", range(len(READ_OUT)))
+def test_a_flipped_byte_never_gives_a_wrong_value(place: int) -> None:
+    start = READ_OUT.index(b"\x02")
+    for change in range(1, 256):
+        data = bytearray(READ_OUT)
+        data[place] ^= change
+        frames = decode(bytes(data))
+        for frame in frames:
+            check_cover(frame)
+        if all(frame.valid for frame in frames):
+            # Only the identification line is outside the block check.
+            assert place < start, (place, change)
+            assert all(frame.records in ((), RIGHT) for frame in frames)
+        else:
+            assert any(frame.errors for frame in frames if not frame.valid)
+            assert [
+                record for frame in frames for record in frame.records if record.value not in _right()
+            ] == []
+
+
+def _right() -> set[object]:
+    return {record.value for record in RIGHT}
+
+
+@pytest.mark.parametrize("place", range(READ_OUT.index(b"\x02"), len(READ_OUT)))
+def test_a_flipped_byte_of_a_parity_line_never_gives_a_wrong_value(place: int) -> None:
+    coded = bytes(byte | (0x80 if byte.bit_count() % 2 else 0) for byte in READ_OUT)
+    assert values(decode(coded)) == values(decode(READ_OUT))
+    for change in range(1, 256):
+        data = bytearray(coded)
+        data[place] ^= change
+        frames = decode(bytes(data))
+        if all(frame.valid for frame in frames):
+            # The parity bit of the block check character is nobody's.
+            assert place == len(coded) - 1
+            assert change == 0x80
+            assert values(frames) == values(decode(READ_OUT))
+
+
+def test_the_next_frame_is_read_after_a_bad_one() -> None:
+    bad = bytearray(READ_OUT)
+    bad[40] ^= 1
+    frames = decode(bytes(bad) + b"noise" + READ_OUT)
+    assert [frame.valid for frame in frames] == [False, False, True]
+    assert frames[-1].layers[0].start == len(bad) + 5
+    assert frames[-1].records == RIGHT
+
+
+@pytest.mark.parametrize("noise", [b"xyz", b"a/b", b"/", b"/x\n", b"\x06", b"\x02lost"])
+def test_noise_in_front_costs_nothing_behind_it(noise: bytes) -> None:
+    frames = decode(noise + b"\r\n" + READ_OUT)
+    assert values(frames) == values(decode(READ_OUT))
+
+
+def test_a_line_that_never_ends_swallows_nothing() -> None:
+    frames = decode(b"/" + b"x" * 500 + READ_OUT)
+    assert values(frames) == values(decode(READ_OUT))
+
+
+def test_a_line_that_is_no_data_set_costs_only_itself() -> None:
+    (frame,) = decode(encode(DataMessage("1.8.0(5*kWh)\r\nHELLO\r\n2.8.0(6*kWh)\r\n!\r\n")))
+    assert not frame.valid
+    assert [record.value for record in frame.records] == [5, 6]
+    assert frame.errors[0].offset == 15
+    assert "HELLO" in frame.errors[0].message
+
+
+def test_lenient_lists_values_whose_check_does_not_fit() -> None:
+    bad = READ_OUT[:-1] + bytes([READ_OUT[-1] ^ 1])
+    assert decode(bad)[0].records == ()
+    lenient = decode(bad, DecodeOptions(lenient=True))[0]
+    assert lenient.records == RIGHT
+    assert not lenient.valid
+
+
+def test_a_meters_error_answer_is_valid_and_said_in_words() -> None:
+    (frame,) = decode(encode(DataMessage("(ERROR)")))
+    assert frame.valid
+    assert frame.records == ()
+    assert "(ERROR)" in frame.errors[0].message
+    assert frame.errors[0].offset == 1
+
+
+# meaning
+
+
+def test_the_meter_is_named_by_its_line_and_its_device_address() -> None:
+    (frame,) = decode(READ_OUT)
+    assert (frame.meter.manufacturer, frame.meter.identification, frame.meter.id) == (
+        "PMX",
+        "SIM100",
+        "00000042",
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (Acknowledge(), "acknowledgement"),
+        (Repeat(), "repeat request"),
+        (Break(), "break"),
+        (Command("P1", "(0)"), "command P1"),
+        (DataMessage("a(1)"), "data message"),
+    ],
+)
+def test_every_message_has_a_name(event: Event, name: str) -> None:
+    (frame,) = decode(encode(event))
+    assert frame.tree is not None
+    assert (frame.tree.name, frame.frame, frame.valid) == (name, event, True)
+
+
+def test_records_are_those_that_collection_makes() -> None:
+    start = READ_OUT.index(b"\x02") + 1
+    lines = decode_data(READ_OUT[start:-2].decode())
+    assert tuple(records(lines, start)) == RIGHT
+
+
+def test_every_record_points_at_its_bytes() -> None:
+    for record in RIGHT:
+        assert READ_OUT[record.offset :].startswith(record.raw)
+    coded = bytes(byte | (0x80 if byte.bit_count() % 2 else 0) for byte in READ_OUT)
+    (frame,) = decode(coded)
+    assert {record.layer for record in frame.records} == {1}
+    assert [layer.name for layer in frame.layers] == ["input", "parity removed"]
+
+
+def test_numbers_are_exact() -> None:
+    assert RIGHT[1] == Record(
+        "1.8.0", Decimal("12345.678"), "kWh", "1-0:1.8.0*255", offset=31, raw=b"1.8.0(012345.678*kWh)"
+    )
+
+
+# detection
+
+
+@pytest.mark.parametrize("case", [case for case in GOOD if case["class"] != "handshake"], ids=vector_id)
+def test_good_telegrams_are_detected(case: Case) -> None:
+    assert detect(telegram(case))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\r\n",
+        b"\x06",
+        b"\x06abc\r\n",
+        b"hello",
+        b"/",
+        b"/abc",
+        b"\x02abc",
+        b"\x02abc\x03\x00",
+        b"\x68\x03\x03\x68\x08\x01\x72\x00\x16",
+        b"\x7e\xa0\x08\x02\x03\x93\x11\x7e",
+        b"/ISk5\\2MT382-1000\r\n\r\n1-3:0.2.8(50)\r\n!\r\n",
+    ],
+)
+def test_other_bytes_are_not_detected(data: bytes) -> None:
+    assert detect(data) is None
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=200))
+def test_any_bytes_are_decoded_or_refused_and_covered(data: bytes) -> None:
+    detect(data)
+    frames = decode(data)
+    for frame in frames:
+        check_cover(frame)
+        assert frame.valid or frame.errors
+    assert sum(frame.layers[0].length for frame in frames) <= len(data)
+
+
+def test_a_large_capture_takes_time_in_proportion() -> None:
+    assert len(decode(READ_OUT * 500, explain=False)) == 500
+    assert len(decode(b"\x02" * 20_000, explain=False)) == 20_000
+    assert len(decode(b"/" * 20_000, explain=False)) == 20_000
