@@ -31,7 +31,7 @@ LINE_PARAMETERS: Final = {
     "via": "modem: the line that the modem is on, serial:///dev/ttyS0 or tcp://HOST:PORT",
     "init": "modem: commands sent before dialling, separated by semicolons",
 }
-SECRET_PARAMETERS: Final = frozenset({"password", "key", "auth_key", "dedicated_key", "private_key"})
+SECRET_PARAMETERS: Final = frozenset({"password", "code", "key", "auth_key", "dedicated_key", "private_key"})
 _LINES: Final = ("tcp", "udp", "serial", "rfc2217", "modem")
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "Refusal",
     "clock_commands",
     "execute",
+    "once",
     "read_clock",
     "read_profile",
     "set_clock",
@@ -77,7 +78,7 @@ def execute(
         raise LocalProtocolError(f"{command} needs data")
     for number, block in enumerate(blocks, 1):
         said = Command(command, block, more=number < len(blocks))
-        answer = yield from _once(connection, said, options)
+        answer = yield from once(connection, said, options)
         match answer:
             case Acknowledge():
                 continue
@@ -94,7 +95,7 @@ def execute(
     return None
 
 
-def _once(connection: Connection, command: Command, options: Options) -> Procedure[Event]:
+def once(connection: Connection, command: Command, options: Options) -> Procedure[Event]:
     """Say a command that changes something; again only if the meter did not understand it."""
     answer: Event = Repeat()
     for _ in range(options.repeats + 1):
