@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from polymeter.protocols.wire import TimedOut, TransportError
 
@@ -105,6 +106,8 @@ class AsyncStream(asyncio.Protocol):
 
     LIMIT = 1 << 20
     CLOSE_S = 5.0
+    HALF_CLOSES = True
+    """Whether the end of our half can be said before the line closes."""
 
     def __init__(self, connected: Callable[[AsyncStream], None] | None = None) -> None:
         self._inbox = Inbox()
@@ -117,8 +120,8 @@ class AsyncStream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have the methods of `asyncio.Transport` and do not inherit from it.
+        self._transport = cast(asyncio.Transport, transport)
         self._closed = asyncio.get_running_loop().create_future()
         if self._connected is not None:
             self._connected(self)
@@ -191,7 +194,7 @@ class AsyncStream(asyncio.Protocol):
         if self._transport is None or self._closed is None:
             return
         if not self._transport.is_closing():
-            if self._transport.can_write_eof() and not self._lost:
+            if self.HALF_CLOSES and self._transport.can_write_eof() and not self._lost:
                 self._transport.write_eof()
             self._transport.close()
         abandoned = asyncio.get_running_loop().call_later(self.CLOSE_S, self._transport.abort)

@@ -35,6 +35,7 @@ class Serial:
 
     def send(self, data: bytes) -> None:
         """See `Transport.send`."""
+        self._require_open()
         try:
             at = 0
             while at < len(data):
@@ -44,6 +45,7 @@ class Serial:
 
     def receive(self, timeout_s: float) -> bytes:
         """See `Transport.receive`."""
+        self._require_open()
         chunk = bytearray(4096)
         try:
             count = self._port.readinto(chunk, timeout=timeout_s)
@@ -57,11 +59,16 @@ class Serial:
 
     def set_line(self, baud: int, bits: int, parity: Parity) -> None:
         """See `Transport.set_line`: waits until the last character has left, then switches."""
+        self._require_open()
         try:
             self._port.flush()
             self._port.reconfigure_port(baudrate=baud, byte_size=bits, parity=parity)
         except self._failures as error:
             raise TransportError(f"the port refuses {baud} Bd {bits}{parity}1: {error}") from error
+
+    def _require_open(self) -> None:
+        if not self._port.is_open:
+            raise TransportError("the line is closed")
 
     def close(self) -> None:
         """See `Transport.close`."""
@@ -70,6 +77,8 @@ class Serial:
 
 class AsyncSerial(AsyncStream):
     """An open serial port as an `AsyncTransport`."""
+
+    HALF_CLOSES = False
 
     async def set_line(self, baud: int, bits: int, parity: str) -> None:
         """See `AsyncTransport.set_line`: waits until the last character has left, then switches."""

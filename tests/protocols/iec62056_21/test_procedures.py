@@ -64,7 +64,8 @@ def programming(options: Options, *addresses: str) -> Procedure[list[object]]:
         yield from log_in(connection, options)
     answers: list[object] = [operand]
     for address in addresses:
-        answers.append((yield from read_value(connection, address, options=options)))
+        answer = yield from read_value(connection, address, options=options)
+        answers.append(answer)
     yield from break_session(connection)
     assert connection.state == "idle"
     return answers
@@ -136,7 +137,7 @@ def test_a_line_that_closes_is_a_failure_of_the_line(shell: Shell) -> None:
     def hangs_up() -> Procedure[None]:
         yield Receive(5)
 
-    with pytest.raises(TransportError, match="closed|broke"):
+    with pytest.raises(TransportError, match=r"closed|broke"):
         shell(reading_out(), hangs_up())
 
 

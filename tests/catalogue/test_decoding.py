@@ -1,0 +1,159 @@
+"""From whatever was given to frames: hex, text, bytes, keys, detection, the JSON shape."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import polymeter
+from polymeter.catalogue import PROTOCOLS, decode_frames
+from polymeter.catalogue.decoding import INPUT_MAX, input_bytes, key_bytes, tree_text
+from polymeter.catalogue.registry import protocol_named
+from polymeter.protocols.iec62056_21 import DataMessage, Identification, encode
+from polymeter.protocols.wire import LocalProtocolError, Tree
+
+READ_OUT = encode(Identification("PMX", "5", "SIM100")) + encode(
+    DataMessage("0.0.0(42)\r\n1.8.0(7*kWh)\r\n!\r\n")
+)
+
+
+@pytest.mark.parametrize(
+    ("given_", "meant"),
+    [
+        ("0aff", b"\x0a\xff"),
+        ("0A FF", b"\x0a\xff"),
+        ("0x0A, 0xFF", b"\x0a\xff"),
+        ("0a:ff-00_01;02\n", b"\x0a\xff\x00\x01\x02"),
+        (b"0aff\n", b"\x0a\xff"),
+        (b"\x0a\xff", b"\x0a\xff"),
+        ("/PMX5\r\n", b"/PMX5\r\n"),
+        ("21°C", b"21\xb0C"),
+        ("€", "€".encode()),
+        ("\udcff", b"\xff"),
+    ],
+)
+def test_an_input_is_what_was_meant(given_: bytes | str, meant: bytes) -> None:
+    assert input_bytes(given_) == meant
+
+
+@pytest.mark.parametrize("nothing", ["", " \n", b"", b"\r\n"])
+def test_no_input_is_wrong_use(nothing: bytes | str) -> None:
+    with pytest.raises(LocalProtocolError, match="empty"):
+        input_bytes(nothing)
+
+
+def test_half_a_byte_is_wrong_use() -> None:
+    with pytest.raises(LocalProtocolError, match="5 hex digits are no whole number of bytes"):
+        input_bytes("0a ff 1")
+
+
+def test_an_input_is_bounded() -> None:
+    with pytest.raises(LocalProtocolError, match="the limit is"):
+        input_bytes(b"\xff" * (INPUT_MAX + 1))
+
+
+@pytest.mark.parametrize("bad", ["xyz", "0", "hunter2", "0g", "é"])
+def test_errors_of_keys_do_not_repeat_them(bad: str) -> None:
+    for call in (
+        lambda: key_bytes(bad),
+        lambda: decode_frames(READ_OUT, keys=[bad]),
+        lambda: decode_frames(READ_OUT, auth_key=bad),
+    ):
+        with pytest.raises(LocalProtocolError, match="given in hex digits") as caught:
+            call()
+        assert bad not in str(caught.value).replace("hex digits", "").split()
+
+
+def test_keys_may_be_bytes_or_hex() -> None:
+    assert key_bytes(" 00FF ") == b"\x00\xff"
+    assert len(decode_frames(READ_OUT, keys=["00ff", b"\x01"], auth_key=b"\x02")) == 1
+
+
+def test_the_protocol_is_detected() -> None:
+    (frame,) = decode_frames(READ_OUT)
+    assert frame.decoded.protocol == "iec62056-21"
+    assert "block check" in frame.decoded.why
+
+
+def test_bytes_of_no_protocol_are_shown_and_invalid() -> None:
+    (frame,) = decode_frames(b"\xde\xad\xbe\xef")
+    shown = frame.as_dict()
+    assert (shown["valid"], shown["protocol"]) == (False, "unknown")
+    assert shown["errors"][0]["offset"] == 0
+    assert shown["tree"]["raw"] == "deadbeef"
+
+
+def test_an_unknown_protocol_is_refused_with_those_there_are() -> None:
+    with pytest.raises(LocalProtocolError, match="no protocol 'morse'; there are .*iec62056-21"):
+        decode_frames(READ_OUT, "morse")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_of_the_registry_decodes(name: str) -> None:
+    protocol = protocol_named(name)
+    assert protocol.name == name
+    assert protocol.description
+    assert protocol.detect(b"\x00") is None
+    assert not any(frame.valid for frame in protocol.decode(b"\xfe\xff"))
+
+
+def test_the_json_has_the_documented_shape() -> None:
+    shown = polymeter.decode(READ_OUT)
+    assert list(shown) == [
+        "protocol", "valid", "encrypted", "why", "meter", "readings", "errors", "layers", "tree",
+    ]  # fmt: skip
+    assert shown["meter"] == {"id": "42", "manufacturer": "PMX", "identification": "SIM100"}
+    assert shown["layers"] == [{"name": "input", "length": len(READ_OUT), "start": 0}]
+    assert list(shown["tree"]) == ["name", "layer", "offset", "length", "raw", "value", "meaning", "children"]
+    assert json.loads(json.dumps(shown)) == shown
+    assert not any(isinstance(value, float) for value in _walk(shown))
+
+
+def _walk(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [each for one in value.values() for each in _walk(one)]
+    if isinstance(value, list):
+        return [each for one in value for each in _walk(one)]
+    return [value]
+
+
+def test_without_explaining_there_is_no_tree() -> None:
+    (frame,) = decode_frames(READ_OUT, explain=False)
+    assert frame.as_dict()["tree"] is None
+    assert len(frame.readings) == 2
+
+
+def test_one_frame_is_asked_for_and_several_are_refused() -> None:
+    with pytest.raises(LocalProtocolError, match="holds 2 frames: use decode_all"):
+        polymeter.decode(READ_OUT * 2)
+    assert [frame["layers"][0]["start"] for frame in polymeter.decode_all(READ_OUT * 2)] == [0, len(READ_OUT)]
+
+
+def test_a_tree_is_readable() -> None:
+    text = tree_text(decode_frames(READ_OUT)[0].decoded.tree)  # type: ignore[arg-type]
+    assert "0:0001    manufacturer  PMX  [50 4d 58]" in text
+    assert "(mode C, up to 9600 Bd)" in text
+
+
+def test_a_deep_tree_needs_no_stack_of_calls() -> None:
+    tree = Tree(b"x", "frame")
+    for _ in range(3000):
+        tree.open("deeper", 0)
+    tree.leaf("x", 0, 1)
+    tree.unwind(1, 1)
+    assert tree_text(tree.finish()).count("deeper") == 3000
+
+
+@given(st.text(max_size=50) | st.binary(max_size=50))
+def test_any_input_is_decoded_or_refused(given_: str | bytes) -> None:
+    try:
+        frames = polymeter.decode_all(given_)
+    except LocalProtocolError:
+        return
+    assert all(frame["valid"] or frame["errors"] for frame in frames)
+
+
+def test_what_the_package_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        polymeter.nonsense  # noqa: B018

@@ -1,0 +1,140 @@
+"""Names of series, exact texts of values, and what a meter type adds."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polymeter.catalogue import series_name, telegram_reading
+from polymeter.catalogue.names import quantity_of
+from polymeter.catalogue.readings import value_text
+from polymeter.catalogue.types import KnownSeries, MeterType
+from polymeter.protocols.wire import Record, Value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None),
+        (5, "5"),
+        (-5, "-5"),
+        (1 << 80, str(1 << 80)),
+        (True, "1"),
+        (False, "0"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("1E-9"), "0.000000001"),
+        (Decimal("123.450"), "123.450"),
+        (Decimal("1234567890" * 4), "1234567890" * 4),
+        (Decimal("0." + "1234567890" * 4), "0." + "1234567890" * 4),
+        (Decimal("NaN"), "NaN"),
+        (Decimal("-Infinity"), "-Infinity"),
+        (b"ABC 123", "ABC 123"),
+        (b"\x00\x01", "0001"),
+        (b"", ""),
+        (b"ABC\n", "4142430a"),
+        ("text", "text"),
+        (datetime(2026, 1, 31, 23, 59), "2026-01-31T23:59:00"),
+        (date(2026, 1, 31), "2026-01-31"),
+        (time(23, 59), "23:59:00"),
+    ],
+)
+def test_the_text_of_a_value_is_exact(value: Value, text: str | None) -> None:
+    assert value_text(value) == text
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**40), max_value=10**40))
+def test_a_decimal_reads_back_from_its_text(value: Decimal) -> None:
+    text = value_text(value)
+    assert text is not None
+    assert Decimal(text) == value
+    assert "E" not in text
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        (Record("1.8.0", 1, obis="1-0:1.8.0*255", tariff=3), "1-0:1.8.0*255"),
+        (Record("x", 1, quantity="energy"), "energy"),
+        (Record("x", 1, quantity="energy", tariff=1), "energy.t1"),
+        (Record("x", 1, quantity="volume", storage=2), "volume.s2"),
+        (Record("x", 1, quantity="power", function="maximum"), "power.max"),
+        (Record("x", 1, quantity="power", function="minimum"), "power.min"),
+        (Record("x", 1, quantity="power", function="error"), "power.err"),
+        (Record("x", 1, quantity="volume", subunit=1), "volume.u1"),
+        (
+            Record("x", 1, quantity="energy", tariff=1, storage=2, function="maximum", subunit=3),
+            "energy.t1.s2.max.u3",
+        ),
+        (Record("FABRIC", 1), "FABRIC"),
+        (Record("", 1), "unknown"),
+    ],
+)
+def test_a_series_is_named_by_what_tells_it_apart(record: Record, name: str) -> None:
+    assert series_name(record, record.quantity) == name
+
+
+@pytest.mark.parametrize(
+    ("code", "quantity"),
+    [
+        ("1-0:1.8.0*255", "active energy import"),
+        ("1-0:1.8.0*5", "active energy import"),
+        ("1-0:0.9.1*255", "time"),
+        ("0-0:97.97.0*255", "error"),
+        ("9-0:250.250.250*255", "unknown"),
+        ("no code", "unknown"),
+    ],
+)
+def test_codes_have_quantities_in_words(code: str, quantity: str) -> None:
+    assert quantity_of(code) == quantity
+
+
+def known(**given: object) -> MeterType:
+    return MeterType("t", "p", "m", series={"X": KnownSeries(**given)})  # type: ignore[arg-type]
+
+
+def test_a_type_adds_what_the_telegram_leaves_out() -> None:
+    reading = telegram_reading(Record("X", 12345), known(name="load", quantity="power", unit="kW", scale=-3))
+    assert (reading.series, reading.quantity, reading.unit, reading.value) == (
+        "load",
+        "power",
+        "kW",
+        Decimal("12.345"),
+    )
+
+
+def test_the_telegrams_own_unit_wins() -> None:
+    assert telegram_reading(Record("X", 1, "W"), known(unit="kW")).unit == "W"
+
+
+def test_scaling_rounds_nothing() -> None:
+    digits = "1234567890" * 4
+    reading = telegram_reading(Record("X", Decimal(digits)), known(scale=-3))
+    assert value_text(reading.value) == f"{digits[:-3]}.{digits[-3:]}"
+    assert telegram_reading(Record("X", Decimal("NaN")), known(scale=-3)).value.is_nan()  # type: ignore[union-attr]
+
+
+def test_texts_are_not_scaled() -> None:
+    assert telegram_reading(Record("X", "ABC"), known(scale=-3)).value == "ABC"
+
+
+def test_a_reading_as_json_has_every_field() -> None:
+    record = Record(
+        "1.8.0", Decimal("1.50"), "kWh", "1-0:1.8.0*255", time=datetime(2026, 1, 1), offset=7, raw=b"\x01"
+    )
+    assert telegram_reading(record).as_dict() == {
+        "series": "1-0:1.8.0*255",
+        "obis": "1-0:1.8.0*255",
+        "quantity": "active energy import",
+        "value": "1.50",
+        "unit": "kWh",
+        "timestamp": "2026-01-01T00:00:00",
+        "function": "instantaneous",
+        "storage": 0,
+        "tariff": 0,
+        "subunit": 0,
+        "layer": 0,
+        "offset": 7,
+        "raw": "01",
+    }
