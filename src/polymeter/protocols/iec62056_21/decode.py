@@ -135,7 +135,7 @@ def _message_end(data: bytes, plain: bytes, at: int) -> int | None:
 
 _REFUSALS = re.compile(r"\([Ee#]")
 _START = re.compile(rb"[\x01\x02\x06\x15/]")
-_PUSHED = re.compile(rb"\r?\n[^\x01-\x06\x15!]*\([^\x01-\x06\x15!]*!(?:\r?\n|\Z)")
+_PUSHED = re.compile(rb"\r?\n[^\x01-\x06\x15!]*\([^\x01-\x06\x15!]*!(?:\r?\n|\r?\Z)")
 """What follows an identification in mode D. P1 has a check behind the ! and is not meant."""
 _OPTION_LINE = re.compile(rb"\x06[^\r\n/]{3}\r\n")
 

@@ -22,7 +22,7 @@ from polymeter.protocols.wire import Record, Value
 
 __all__ = ["cell_record", "is_refusal", "parse_time", "records", "refusal_text"]
 
-_NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d*)?|[+-]?[.,]\d+)(?:\s*([^\d\s.,+-][^\s]*))?", re.ASCII)
+_NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d*)?|[+-]?[.,]\d+)(?:\s*([A-Za-z%\xb0\xb5][^\s:;]*))?", re.ASCII)
 _REFUSAL = re.compile(r"ERROR\w*|ER\d+|#\d+", re.ASCII | re.IGNORECASE)
 _REFUSAL_STARTS: Final = frozenset("Ee#")
 _PROFILE_STARTS: Final = frozenset("P1")
