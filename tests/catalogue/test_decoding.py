@@ -85,7 +85,7 @@ def test_bytes_of_no_protocol_are_shown_and_invalid() -> None:
 
 
 def test_an_unknown_protocol_is_refused_with_those_there_are() -> None:
-    with pytest.raises(LocalProtocolError, match="no protocol 'morse'; there are .*iec62056-21"):
+    with pytest.raises(LocalProtocolError, match=r"no protocol 'morse'; there are .*iec62056-21"):
         decode_frames(READ_OUT, "morse")
 
 

@@ -1,6 +1,7 @@
 """Addresses: what they mean, what is wrong with them, and that they keep secrets."""
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
@@ -18,7 +19,6 @@ from polymeter.transports.urls import (
     open_blocking,
     scheme_of,
 )
-import contextlib
 
 
 @pytest.mark.parametrize(

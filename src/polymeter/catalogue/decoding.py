@@ -24,7 +24,16 @@ from polymeter.protocols.wire import (
     Tree,
 )
 
-__all__ = ["INPUT_MAX", "Frame", "decode_frames", "input_bytes", "key_bytes", "prove", "tree_text"]
+__all__ = [
+    "INPUT_MAX",
+    "Frame",
+    "decode_frames",
+    "input_bytes",
+    "key_bytes",
+    "prove",
+    "telegram_bytes",
+    "tree_text",
+]
 
 INPUT_MAX: Final = 64 << 20
 _HEX_NOISE: Final = re.compile(r"0x|[\s:,;_-]", re.IGNORECASE)
@@ -126,7 +135,7 @@ def input_bytes(given: bytes | str) -> bytes:
         LocalProtocolError: nothing was given, or more than `INPUT_MAX`.
     """
     if isinstance(given, str):
-        given = _telegram_bytes(given)
+        given = telegram_bytes(given)
     if not given.strip():
         raise LocalProtocolError("the input is empty")
     if len(given) > INPUT_MAX:
@@ -140,7 +149,7 @@ def input_bytes(given: bytes | str) -> bytes:
     return given
 
 
-def _telegram_bytes(text: str) -> bytes:
+def telegram_bytes(text: str) -> bytes:
     """A telegram given as text: its characters are the bytes they stood for on the wire."""
     try:
         return text.encode("latin-1")
@@ -157,7 +166,7 @@ def key_bytes(text: str, what: str = "key") -> bytes:
     try:
         return bytes.fromhex(text.strip())
     except ValueError as error:
-        raise LocalProtocolError(f"a {what} is given in hex digits, two a byte") from error
+        raise LocalProtocolError(f"the {what} must be given in hex digits, two a byte") from error
 
 
 def _facts(decoded: Decoded) -> Mapping[str, str | None]:

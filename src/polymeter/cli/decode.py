@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from polymeter.catalogue import PROTOCOLS, Frame, decode_frames
-from polymeter.catalogue.decoding import INPUT_MAX, input_bytes, key_bytes, tree_text
+from polymeter.catalogue.decoding import INPUT_MAX, input_bytes, key_bytes, telegram_bytes, tree_text
 from polymeter.catalogue.readings import value_text
 from polymeter.cli.output import json_line, reading_table
 from polymeter.cli.secrets import secret
@@ -94,7 +93,7 @@ def _read(given: str) -> bytes | str:
         except OSError as error:
             raise LocalProtocolError(f"cannot read {given}: {error.strerror}") from error
     data = input_bytes(given)
-    if data == os.fsencode(given):
+    if data == telegram_bytes(given):
         raise LocalProtocolError(f"{given[:60]!r} is neither hex digits nor a file")
     return data
 

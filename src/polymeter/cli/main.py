@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -45,6 +46,9 @@ for module in (decode, meters, simulate, doctor):
 def main() -> None:
     """Run the command line. Never ends in a traceback for what a user or a meter did."""
     status = 1
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False) or 0
         sys.stdout.flush()
