@@ -61,7 +61,15 @@ def _parameter(parameter: object) -> str | None:
     return f"| `{', '.join(options)}` | {help_text} |" if options else None
 
 
+def http_reference() -> str | None:
+    """``docs/reference/http.md``: every route with what it needs, from the route table."""
+    if not importlib.util.find_spec("polymeter.ui"):
+        return None
+    return str(importlib.import_module("polymeter.ui.reference").markdown())
+
+
 GENERATED: dict[str, Generator] = {
+    "docs/reference/http.md": http_reference,
     "docs/reference/cli.md": cli_reference,
 }
 

@@ -112,7 +112,7 @@ def _venv_package() -> str:
 
 
 def pip(venv: Path, arguments: list[str]) -> None:
-    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
+    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "-qq", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", *arguments]
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     if done.returncode:

@@ -24,8 +24,6 @@ __all__ = [
     "PostgreSQL",
     "RabbitMQ",
     "Service",
-    "chromium",
-    "missing_packages",
 ]
 
 
@@ -285,15 +283,3 @@ class Mosquitto(Service):
 
 
 SERVICES: tuple[type[Service], ...] = (PostgreSQL, RabbitMQ, Mosquitto)
-
-
-def chromium() -> str | None:
-    """The browser that the page tests drive."""
-    names = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
-def missing_packages() -> list[str]:
-    """Debian packages of what is not installed."""
-    names = [service.package for service in SERVICES if service.program() is None]
-    return names if chromium() else [*names, "chromium"]

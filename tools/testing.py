@@ -6,7 +6,9 @@ takes them. Services are waited for by the fixtures that use them: a run of one 
 """
 
 import contextlib
+import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from tools import debian, services
 from tools.environment import ROOT, say
 from tools.supervisor import Supervisor
 
-__all__ = ["main", "stages"]
+__all__ = ["chromium", "main", "missing_packages", "stages"]
 
 Watch = Callable[[subprocess.Popen[bytes]], None]
 
@@ -39,15 +41,15 @@ def main(argv: Sequence[str]) -> int:
         say(f"--no-services: tests that need {LEFT_OUT} are left out")
         return _run(stages(arguments, services_too=False), {"POLYMETER_TEST_NO_SERVICES": "1"})
 
-    if missing := services.missing_packages():
+    if missing := missing_packages():
         try:
             debian.install(missing)
         except debian.MissingPackages as error:
             say(f"the tests need services that are not installed; {error}\nor leave them out: --no-services")
             return 2
     with Supervisor(services.SERVICES) as supervisor:
-        chromium = {"POLYMETER_TEST_CHROMIUM": services.chromium() or ""}
-        code = _run(stages(arguments), supervisor.environment() | chromium, supervisor.watch)
+        browser = {"POLYMETER_TEST_CHROMIUM": chromium() or ""}
+        code = _run(stages(arguments), supervisor.environment() | browser, supervisor.watch)
         failures = supervisor.failures()
     for failure in failures:
         say(failure)
@@ -66,6 +68,26 @@ def stages(arguments: Sequence[str], *, services_too: bool = True) -> list[list[
     if services_too:
         return [parallel, ["-m", "services or serial"]]
     return [["-m", "serial and not services"], parallel]
+
+
+def chromium() -> str | None:
+    """The browser that the page tests drive."""
+    names = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def missing_packages() -> list[str]:
+    """Debian packages of what is not installed."""
+    names = [service.package for service in services.SERVICES if service.program() is None]
+    if chromium() is None:
+        names.append("chromium")
+    if shutil.which("curl") is None:
+        names.append("curl")  # the how-to of the HTTP interface speaks it, and is run
+    try:
+        ctypes.CDLL("libatomic.so.1")
+    except OSError:
+        names.append("libatomic1")  # what drives the browser is linked to it, and a bare machine has none
+    return names
 
 
 def _run(commands: Sequence[Sequence[str]], addresses: dict[str, str], watch: Watch | None = None) -> int:

@@ -13,18 +13,23 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
+import uvicorn
 
+from polymeter import api, ui
 from polymeter.bus import Bus, BusUnavailable, MemoryBus
 from polymeter.collection import Processor, Receiver, ReceiverAddress, Scheduler, Worker
 from polymeter.domain import Clock, SystemClock
 from polymeter.ingest import Ingest
+from polymeter.protocols.wire import TransportError
+from polymeter.services import Services
 from polymeter.settings import InvalidSettings, Settings
 from polymeter.store import SecretKey, Store, organizations
 
@@ -45,8 +50,8 @@ Ready = Callable[[str, str], None]
 """Called with a role and what to say of it once it works: the address it listens on."""
 
 
-def secret_key(settings: Settings) -> SecretKey:
-    """The key that seals secrets: the setting, else a file in the data folder, made on first use.
+def secret_key(settings: Settings) -> str:
+    """The text that secrets are sealed with: the setting, else a file in the data folder, made on first use.
 
     Raises:
         InvalidSettings: the key is too short.
@@ -58,9 +63,10 @@ def secret_key(settings: Settings) -> SecretKey:
             _write_private(path, secrets.token_urlsafe(48))
         text = path.read_text("ascii").strip()
     try:
-        return SecretKey(text)
+        SecretKey(text)
     except ValueError as error:
         raise InvalidSettings(str(error)) from error
+    return text
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -82,7 +88,7 @@ class Platform:
     store: Store
     bus: Bus
     clock: Clock
-    key: SecretKey
+    secret_key: str = field(repr=False)
     ingest: Ingest
     processor: Processor
     _ready: Ready = field(default=lambda role, message: None)
@@ -206,7 +212,7 @@ class Platform:
             self.store,
             self.bus,
             self.clock,
-            self.key,
+            SecretKey(self.secret_key),
             exchange=self.settings.amqp_exchange,
             outgoing=self.settings.amqp_publish_to,
             zone=self.settings.default_meter_timezone,
@@ -214,7 +220,78 @@ class Platform:
         ).run()
 
     async def _run_api(self, started: asyncio.Event) -> None:
-        raise InvalidSettings("the api role is not there yet")
+        listener = _listener(self.settings.listen)
+        services = Services.build(
+            self.store,
+            self.bus,
+            self.settings,
+            self.clock,
+            secret_key=self.secret_key,
+            ingest=self.ingest,
+        )
+        application = api.create(services)
+        ui.mount(application, services)
+        server = _Server(
+            uvicorn.Config(
+                application,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                timeout_graceful_shutdown=3,
+                ssl_certfile=self.settings.tls_cert,
+                ssl_keyfile=self.settings.tls_key,
+                server_header=False,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            listening = asyncio.create_task(server.listening.wait())
+            await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
+            listening.cancel()
+            host, port = listener.getsockname()[:2]
+            scheme = "https" if self.settings.tls_cert else "http"
+            self._ready("api", f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+            started.set()
+            await asyncio.shield(serving)
+        finally:
+            await services.close()
+            server.should_exit = True
+            await serving
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: the platform ends its roles itself."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listener(listen: str) -> socket.socket:
+    """A socket bound to ``HOST:PORT``, opened here so that a taken port is said in words.
+
+    Raises:
+        TransportError: the port cannot be opened.
+    """
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not port.isdigit():
+        raise InvalidSettings(f"LISTEN must be HOST:PORT, not {listen!r}")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, int(port)), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise TransportError(f"cannot listen on {host} port {port}: {error}") from error
+    listener.setblocking(False)
+    return listener
 
 
 async def _bus(settings: Settings) -> Bus:

@@ -1,13 +1,14 @@
 """A sender hears ACK when its frame is on disk, NAK when it came damaged, nothing when it cannot be kept."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 import pytest
 
 from polymeter.collection import Receiver, ReceiverAddress
 from polymeter.domain import SimulatedClock
 from polymeter.protocols import iec62056_21 as iec
-from polymeter.protocols.wire import LocalProtocolError
+from polymeter.protocols.wire import LocalProtocolError, TransportError
 from polymeter.store import ANY, Frame, Store, StoreUnavailable, frames
 from polymeter.transports import tcp
 from polymeter.transports.inbox import AsyncStream
@@ -69,9 +70,12 @@ async def test_a_damaged_frame_is_asked_for_again_and_not_kept(line: AsyncStream
 
 
 async def test_a_flood_without_an_end_is_cut_off(line: AsyncStream, store: Store) -> None:
-    for _ in range(40):
-        await line.send(b"\x02" + b"x" * 8192)
-    assert await line.receive(10.0) == b""
+    # The receiver hangs up with bytes of ours unread, which we may see as a reset.
+    with suppress(TransportError):
+        await line.send(b"\x02")
+        for _ in range(40):
+            await line.send(b"x" * 8192)
+        assert await line.receive(10.0) == b""
     assert await kept(store) == []
 
 

@@ -93,7 +93,7 @@ async def test_the_password_comes_from_the_sealed_secrets(
     accepted = await plan(store, fleet, clock, objects=["1.8.0", "9.9.9"])
     await worker.drain()
     done = await outcome(store, accepted)
-    assert done.result == {"readings": 1, "refused": {"9.9.9": "the meter answers (ERROR)"}}
+    assert done.result == {"readings": 1, "refused": {"1-0:9.9.9*255": "the meter answers (ERROR)"}}
 
 
 async def test_a_silent_meter_is_tried_again_later_and_in_the_end_given_up(

@@ -66,14 +66,6 @@ def test_an_ordinary_user_runs_them_as_himself(tmp_path: Path, ordinary_user: No
     assert {make(kind, tmp_path).user() for kind in SERVICES} == {None}
 
 
-def test_what_is_not_installed_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RabbitMQ, "program", classmethod(lambda cls: None))
-    monkeypatch.setattr(PostgreSQL, "program", classmethod(lambda cls: "/usr/bin/postgres"))
-    monkeypatch.setattr(Mosquitto, "program", classmethod(lambda cls: "/usr/sbin/mosquitto"))
-    monkeypatch.setattr(services, "chromium", lambda: None)
-    assert services.missing_packages() == ["rabbitmq-server", "chromium"]
-
-
 @pytest.mark.parametrize("kind", SERVICES)
 def test_nobody_there_is_not_ready(kind: type[Service], tmp_path: Path) -> None:
     if kind is PostgreSQL and PostgreSQL.program() is None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tools import services, testing
+from tools import testing
 from tools.environment import ROOT
+from tools.services import Mosquitto, PostgreSQL, RabbitMQ
 
 
 def test_pure_tests_run_first_in_parallel_and_service_tests_last() -> None:
@@ -47,12 +48,27 @@ def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_services_fail_the_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(services, "missing_packages", lambda: ["rabbitmq-server"])
+    monkeypatch.setattr(testing, "missing_packages", lambda: ["rabbitmq-server"])
     monkeypatch.setattr(testing.debian.os, "geteuid", lambda: 1000)
     assert testing.main(["-k", "nothing"]) == 2
     said = capsys.readouterr().err
     assert "apt-get install -y --no-install-recommends rabbitmq-server" in said
     assert "--no-services" in said
+
+
+def test_what_is_not_installed_is_named_by_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RabbitMQ, "program", classmethod(lambda cls: None))
+    monkeypatch.setattr(PostgreSQL, "program", classmethod(lambda cls: "/usr/bin/postgres"))
+    monkeypatch.setattr(Mosquitto, "program", classmethod(lambda cls: "/usr/sbin/mosquitto"))
+    monkeypatch.setattr(testing, "chromium", lambda: None)
+    monkeypatch.setattr(testing.ctypes, "CDLL", lambda name: None)
+    assert testing.missing_packages() == ["rabbitmq-server", "chromium"]
+
+    def absent(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(testing.ctypes, "CDLL", absent)
+    assert testing.missing_packages() == ["rabbitmq-server", "chromium", "libatomic1"]
 
 
 INNER = """

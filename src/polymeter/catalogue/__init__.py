@@ -9,10 +9,12 @@ from polymeter.catalogue.decoding import Frame, decode_frames, prove
 from polymeter.catalogue.readings import TelegramReading, series_name, telegram_reading
 from polymeter.catalogue.registry import PROTOCOLS, Protocol
 from polymeter.catalogue.types import MeterType, meter_types
+from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = [
     "PROTOCOLS",
     "Frame",
+    "LocalProtocolError",
     "MeterType",
     "Protocol",
     "TelegramReading",

@@ -48,6 +48,7 @@ class Protocol:
 PROTOCOLS: Final = {
     protocol.name: protocol
     for protocol in (
+        Protocol("dlms", "polymeter.protocols.dlms", "DLMS/COSEM: HDLC, wrapper, pushes, ciphered or not"),
         Protocol("lis200", "polymeter.protocols.lis200", "gas volume correctors and data loggers, ASCII"),
         Protocol("iec62056-21", "polymeter.protocols.iec62056_21", "optical heads and current loops, ASCII"),
     )

@@ -79,7 +79,16 @@ def _drivers() -> Iterator[Finding]:
             yield Finding("fail", f"driver {scheme}", str(error))
 
 
-CHECKS: list[Callable[[], Iterator[Finding]]] = [_python, _extras, _catalogue, _drivers]
+def _platform() -> Iterator[Finding]:
+    """Settings, store, broker, secret key and clock of the platform this machine would run."""
+    if any(find_spec(module) is None for module in ("fastapi", "sqlalchemy", "structlog")):
+        return
+    from polymeter.cli import health
+
+    yield from (Finding(*found) for found in health.findings())
+
+
+CHECKS: list[Callable[[], Iterator[Finding]]] = [_python, _extras, _catalogue, _drivers, _platform]
 """What is looked at, in this order."""
 
 

@@ -89,4 +89,9 @@ def _key(reading: NewMeterReading) -> str:
         return routing_key("new_meter_reading", reading.meter, reading.series)
     except InvalidTopic:
         # Names too long for a routing key: the message still says them, `new_meter_reading.#` still gets it.
-        return routing_key("new_meter_reading", reading.meter[:20], reading.series[:20])
+        # ASCII first, because one character of a name may be twelve of a key.
+        return routing_key("new_meter_reading", _short(reading.meter), _short(reading.series))
+
+
+def _short(name: str) -> str:
+    return name.encode("ascii", "replace").decode()[:30]

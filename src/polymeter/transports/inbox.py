@@ -7,6 +7,7 @@ than streams with `asyncio.wait_for`, and meters are many.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -195,7 +196,8 @@ class AsyncStream(asyncio.Protocol):
             return
         if not self._transport.is_closing():
             if self.HALF_CLOSES and self._transport.can_write_eof() and not self._lost:
-                self._transport.write_eof()
+                with contextlib.suppress(OSError):  # the peer went first: closed is what we want
+                    self._transport.write_eof()
             self._transport.close()
         abandoned = asyncio.get_running_loop().call_later(self.CLOSE_S, self._transport.abort)
         try:

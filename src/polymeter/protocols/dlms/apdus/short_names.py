@@ -1,0 +1,194 @@
+"""READ and WRITE, the services of short-name meters (IEC 62056-5-3 § 8.3, Read-Request …).
+
+Each variable is a 16-bit base name plus eight for each attribute, perhaps with a selector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, NamedTuple
+
+from polymeter.protocols.dlms.apdus.base import APDU, apdu
+from polymeter.protocols.dlms.apdus.descriptors import DATA_ACCESS_RESULT
+from polymeter.protocols.dlms.apdus.fields import (
+    BOOLEAN,
+    DATA,
+    I16,
+    OCTETS,
+    U8,
+    U16,
+    Choice,
+    Cursor,
+    Kind,
+    ListOf,
+    Sink,
+    Tupled,
+)
+from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.data import Item
+
+__all__ = [
+    "BlockNumber",
+    "BlockNumberAccess",
+    "DataBlockResult",
+    "ParameterizedAccess",
+    "ReadDataBlockAccess",
+    "ReadRequest",
+    "ReadResponse",
+    "UnconfirmedWriteRequest",
+    "VariableAccess",
+    "VariableName",
+    "WriteDataBlockAccess",
+    "WriteRequest",
+    "WriteResponse",
+]
+
+
+class VariableName(NamedTuple):
+    """A variable by its short name."""
+
+    name: int
+
+
+class ParameterizedAccess(NamedTuple):
+    """A part of a variable."""
+
+    name: int
+    selector: int
+    parameter: Data
+
+
+class BlockNumberAccess(NamedTuple):
+    """The block after this one."""
+
+    block_number: int
+
+
+class ReadDataBlockAccess(NamedTuple):
+    """A part of a long read request."""
+
+    last_block: bool
+    block_number: int
+    raw_data: bytes
+
+
+class WriteDataBlockAccess(NamedTuple):
+    """Announces a part of a long write request."""
+
+    last_block: bool
+    block_number: int
+
+
+VariableAccess = (
+    VariableName | ParameterizedAccess | BlockNumberAccess | ReadDataBlockAccess | WriteDataBlockAccess
+)
+
+VARIABLE: Final = Choice(
+    {
+        2: Tupled(VariableName, (("variable name", I16),)),
+        4: Tupled(ParameterizedAccess, (("variable name", I16), ("selector", U8), ("parameter", DATA))),
+        5: Tupled(BlockNumberAccess, (("block number", U16),)),
+        6: Tupled(
+            ReadDataBlockAccess, (("last block", BOOLEAN), ("block number", U16), ("raw data", OCTETS))
+        ),
+        7: Tupled(WriteDataBlockAccess, (("last block", BOOLEAN), ("block number", U16))),
+    },
+    (
+        (VariableName, 2),
+        (ParameterizedAccess, 4),
+        (BlockNumberAccess, 5),
+        (ReadDataBlockAccess, 6),
+        (WriteDataBlockAccess, 7),
+    ),
+)
+
+
+class DataBlockResult(NamedTuple):
+    """A part of a long answer."""
+
+    last_block: bool
+    block_number: int
+    raw_data: bytes
+
+
+class BlockNumber(NamedTuple):
+    """A block of a long request was taken."""
+
+    block_number: int
+
+
+class _Nothing(NamedTuple):
+    """No octets at all; `None`."""
+
+    def read(self, cursor: Cursor, name: str) -> None:
+        return None
+
+    def write(self, sink: Sink, value: object) -> None:
+        return None
+
+
+_READ_RESULT: Final = Choice(
+    {
+        0: DATA,
+        1: DATA_ACCESS_RESULT,
+        2: Tupled(DataBlockResult, (("last block", BOOLEAN), ("block number", U16), ("raw data", OCTETS))),
+        3: Tupled(BlockNumber, (("block number", U16),)),
+    },
+    ((Data, 0), (Item, 0), (int, 1), (DataBlockResult, 2), (BlockNumber, 3)),
+)
+_WRITE_RESULT: Final = Choice(
+    {0: _Nothing(), 1: DATA_ACCESS_RESULT, 2: Tupled(BlockNumber, (("block number", U16),))},
+    ((type(None), 0), (int, 1), (BlockNumber, 2)),
+)
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class ReadRequest(APDU):
+    """Read variables."""
+
+    HEAD: ClassVar[bytes] = b"\x05"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(VARIABLE),)
+    variables: tuple[VariableAccess, ...]
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class ReadResponse(APDU):
+    """Values, or the numbers of `DataAccessResult`s."""
+
+    HEAD: ClassVar[bytes] = b"\x0c"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(_READ_RESULT),)
+    results: tuple[Data | int | DataBlockResult | BlockNumber, ...]
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class WriteRequest(APDU):
+    """Write variables."""
+
+    HEAD: ClassVar[bytes] = b"\x06"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(VARIABLE), ListOf(DATA))
+    variables: tuple[VariableAccess, ...]
+    values: tuple[Data, ...]
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class WriteResponse(APDU):
+    """`None` for success, or the number of a `DataAccessResult`."""
+
+    HEAD: ClassVar[bytes] = b"\x0d"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(_WRITE_RESULT),)
+    results: tuple[int | BlockNumber | None, ...]
+
+
+@apdu
+@dataclass(frozen=True, slots=True)
+class UnconfirmedWriteRequest(APDU):
+    """Write variables without an answer."""
+
+    HEAD: ClassVar[bytes] = b"\x16"
+    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(VARIABLE), ListOf(DATA))
+    variables: tuple[VariableAccess, ...]
+    values: tuple[Data, ...]

@@ -1,0 +1,380 @@
+"""APDUs while they are being unwrapped: envelopes, blocks, associations, and at last records.
+
+`Contents` gathers what one message gives. A layer is a run of bytes with offsets of its own; every
+error and every record says in which one it stands. `Conversation` is what the messages of one input
+know of each other: titles, counters, what was asked, blocks that wait for the next.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from polymeter.protocols.dlms import apdus, axdr
+from polymeter.protocols.dlms.acse import AARE, AARQ, ACSE, decode_acse
+from polymeter.protocols.dlms.apdus import APDU, Assembly, DataAccessResult, decode_apdu
+from polymeter.protocols.dlms.counters import MemoryCounters, accept, counter_id
+from polymeter.protocols.dlms.data import Item
+from polymeter.protocols.dlms.notifications import attribute_records, records
+from polymeter.protocols.dlms.opening import open_envelope
+from polymeter.protocols.dlms.security import read_header, sender_title
+from polymeter.protocols.dlms.times import instant
+from polymeter.protocols.dlms.untagged import parse_untagged
+from polymeter.protocols.wire import (
+    AccessDenied,
+    DecodeOptions,
+    LocalProtocolError,
+    Problem,
+    Record,
+    RemoteProtocolError,
+    Tree,
+)
+
+__all__ = ["Contents", "Conversation"]
+
+_DEEPEST: Final = 6
+_REQUESTS: Final = frozenset((0x01, 0x05, 0x06, 0xC0, 0xC1, 0xC3))
+"""What clients say: under the client's system title."""
+_BLOCKS_LIMIT: Final = 1 << 22
+
+
+class Conversation:
+    """What one message tells about the next."""
+
+    def __init__(self, options: DecodeOptions) -> None:
+        self.options = options
+        self.client_title = b""
+        self.server_title = b""
+        self.counters = MemoryCounters()
+        self.asked: tuple[apdus.SelectedAttribute, ...] = ()
+        self.blocks = bytearray()
+        self.next_block = 1
+
+
+class Contents:
+    """What one message gives, while it is being unwrapped."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.options = conversation.options
+        self.layers = 1
+        self.name = ""
+        self.records: list[Record] = []
+        self.errors: list[Problem] = []
+        self.broken = False
+        self.encrypted = False
+        self.title = b""
+        self.apdu: APDU | ACSE | None = None
+
+    def fail(self, error: RemoteProtocolError | AccessDenied, layer: int) -> None:
+        """Note an error; bytes that break the protocol make the message invalid."""
+        if isinstance(error, RemoteProtocolError):
+            self.broken = True
+        self.errors.append(Problem(str(error), error.offset, layer))
+
+    def layer(self, tree: Tree | None, name: str, data: bytes) -> tuple[Tree | None, int]:
+        """A further layer, shown below what the tree holds last."""
+        self.layers += 1
+        return tree.layer(name, data, name) if tree is not None else None, self.layers - 1
+
+    def read(
+        self, data: bytes, tree: Tree | None, layer: int, assembly: Assembly | None = None, depth: int = 0
+    ) -> Assembly | None:
+        """Unwrap the APDU that a layer is. Errors end this layer, not the message.
+
+        Gives the blocks gathered so far, if the APDU is one of several blocks.
+        """
+        open_groups = tree.depth() if tree is not None else 0
+        try:
+            return self._apdu(data, tree, layer, assembly, depth)
+        except (RemoteProtocolError, AccessDenied) as error:
+            self.fail(error, layer)
+            if tree is not None:
+                tree.unwind(open_groups, 0)
+        except LocalProtocolError as error:  # a key of the wrong length, say
+            self.errors.append(Problem(str(error), 0, layer))
+        return assembly
+
+    def _apdu(
+        self, data: bytes, tree: Tree | None, layer: int, assembly: Assembly | None, depth: int
+    ) -> Assembly | None:
+        if depth > _DEEPEST:
+            raise RemoteProtocolError(f"more than {_DEEPEST} envelopes within each other", 0)
+        if not data:
+            raise RemoteProtocolError("an empty APDU", 0)
+        if 0x60 <= data[0] <= 0x63:
+            self._association(decode_acse(data, tree), tree, depth)
+            return None
+        apdu = self._decode(data, tree, layer)
+        if apdu is None:
+            return None
+        if not self.name or depth:
+            self.name = apdu.TITLE
+        self.apdu = apdu
+        match apdu:
+            case apdus.GeneralBlockTransfer():
+                return self._block(apdu, tree, assembly, depth)
+            case apdus.GeneralGloCiphering(title, content) | apdus.GeneralDedCiphering(title, content):
+                # Who sends it, client or meter, only the title tells; an empty one is the meter's.
+                title = title or sender_title(b"", self.conversation.server_title)
+                self._envelope(title, content, data, tree, layer, depth)
+            case apdus.ServiceCiphering(service, content):
+                from_client = service in _REQUESTS
+                title = self.conversation.client_title if from_client else self.conversation.server_title
+                self._envelope(title, content, data, tree, layer, depth)
+            case apdus.GeneralCiphering() | apdus.GeneralSigning():
+                self.encrypted = True
+                self.title = apdu.originator_system_title
+                raise AccessDenied(f"{apdu.TITLE} needs suites and keys that are not supported", 0)
+            case _:
+                self._values(apdu, data, tree, layer)
+        return None
+
+    def _decode(self, data: bytes, tree: Tree | None, layer: int) -> APDU | None:
+        """The APDU, or `None` when it was read by a way of its own."""
+        if tree is None:
+            try:
+                return decode_apdu(data)
+            except RemoteProtocolError:
+                if self._by_other_rules(data, None, layer):
+                    return None
+                raise
+        # What the tree was told before an error cannot be taken back: the rules are tried first.
+        try:
+            decode_apdu(data)
+        except RemoteProtocolError:
+            if self._by_other_rules(data, tree, layer):
+                return None
+        return decode_apdu(data, tree)
+
+    def _by_other_rules(self, data: bytes, tree: Tree | None, layer: int) -> bool:
+        """Read what is no APDU by the book: descriptors without tags, or a value without an APDU."""
+        start = 0
+        moment = None
+        try:
+            if data[0] == 0x0F and len(data) > 6:
+                start = 6 + data[5]
+                moment = instant(data[6:start])
+                if parse_untagged(data, start).end != len(data):
+                    return False
+            elif data[0] not in (1, 2) or axdr.parse(data).end != len(data):
+                return False
+        except RemoteProtocolError:
+            return False
+        if tree is not None and start:
+            tree.leaf("APDU", 0, 1, None, "data-notification")
+            tree.leaf("long invoke", 1, 5, int.from_bytes(data[1:5], "big"))
+            tree.leaf("length of date time", 5, 6, data[5])
+            if start > 6:
+                tree.leaf("date time", 6, start, moment)
+        self.name = "data-notification" if start else "value"
+        self._own_time(moment, data, start, layer)
+        body = parse_untagged(data, start, tree) if start else axdr.parse(data, 0, tree)
+        self.records += records(body, data, moment, layer)
+        return True
+
+    # Envelopes
+
+    def _envelope(
+        self, title: bytes, content: bytes, data: bytes, tree: Tree | None, layer: int, depth: int
+    ) -> None:
+        header = read_header(content)
+        start = len(data) - len(content)
+        if tree is not None:
+            # The contents are the last leaf; show what is in it.
+            leaf = tree.root.children.pop()
+            tree.leaf("security control", start, start + 1, header.control, str(header))
+            tree.leaf("invocation counter", start + 1, start + 5, header.invocation_counter)
+            end = leaf.offset + leaf.length
+            tag = 12 if header.authenticated and end - start - 5 >= 12 else 0
+            if end - tag > start + 5:
+                tree.leaf("ciphertext" if header.encrypted else "plaintext", start + 5, end - tag)
+            if tag:
+                tree.leaf("authentication tag", end - tag, end)
+        self.encrypted = self.encrypted or header.encrypted
+        self.title = title or self.title
+        try:
+            opened = open_envelope(self.options, title, content, header)
+        except AccessDenied as error:
+            raise AccessDenied(str(error), start) from error
+        if opened.verified:
+            try:
+                accept(self.conversation.counters, counter_id(title, opened.key), header.invocation_counter)
+            except AccessDenied as error:
+                self.errors.append(Problem(str(error), start + 1, layer))
+        below, number = self.layer(tree, "plaintext", opened.plaintext)
+        if header.authenticated and not opened.verified and below is not None:
+            below.root.meaning = "unverified: no authentication key"
+        self.read(opened.plaintext, below, number, None, depth + 1)
+        if below is not None:
+            below.finish(meaning=below.root.meaning)
+
+    # Blocks, associations
+
+    def _block(
+        self,
+        block: apdus.GeneralBlockTransfer,
+        tree: Tree | None,
+        assembly: Assembly | None,
+        depth: int,
+    ) -> Assembly | None:
+        assembly = assembly or Assembly()
+        assembly.add(block)
+        if not block.last_block:
+            return assembly
+        if not assembly.complete:
+            missing = ", ".join(map(str, assembly.missing)) or "the first"
+            raise RemoteProtocolError(f"blocks are missing: {missing}", 2)
+        data = assembly.data()
+        if data:
+            below, number = self.layer(tree, "blocks", data)
+            self.read(data, below, number, None, depth + 1)
+            if below is not None:
+                below.finish()
+        return None
+
+    def _association(self, value: ACSE, tree: Tree | None, depth: int) -> None:
+        self.apdu = value
+        self.name = value.TITLE
+        match value:
+            case AARQ(ap_title=title):
+                self.conversation.client_title = title or b""
+            case AARE(ap_title=title):
+                self.conversation.server_title = title or b""
+                self.title = title or b""
+                if value.refusal is not None:
+                    self.errors.append(Problem(value.refusal, 0, self.layers - 1))
+        if value.user_information:
+            below, number = self.layer(tree, "user information", value.user_information)
+            self.read(value.user_information, below, number, None, depth + 1)
+            if below is not None:
+                below.finish()
+        self.name = value.TITLE
+
+    # Values
+
+    def _values(self, apdu: APDU, data: bytes, tree: Tree | None, layer: int) -> None:
+        match apdu:
+            case apdus.DataNotification(body=body):
+                item = axdr.parse(data, len(data) - len(body.encoded))
+                moment = apdu.moment()
+                self._own_time(moment, data, item.start, layer)
+                self.records += records(item, data, moment, layer)
+            case apdus.EventNotificationRequest(date_time, attribute, value):
+                item = axdr.parse(data, len(data) - len(value.encoded))
+                self._named(attribute, item, data, layer, date_time or b"")
+            case apdus.InformationReportRequest(time, variables, values):
+                at = len(data) - sum(len(value.encoded) for value in values)
+                for index, _ in enumerate(values):
+                    item = axdr.parse(data, at)
+                    at = item.end
+                    name = variables[index] if index < len(variables) else None
+                    prefix = f"short name {getattr(name, 'name', index + 1)}"
+                    for record in records(item, data, instant(time or b""), layer):
+                        self.records.append(record._replace(name=f"{prefix} {record.name}"))
+            case apdus.GetRequestNormal(_, attribute, selection):
+                self.conversation.asked = (apdus.SelectedAttribute(attribute, selection),)
+            case apdus.GetRequestWithList(_, attributes):
+                self.conversation.asked = attributes
+            case apdus.GetResponseNormal(_, result):
+                self._result(result, 0, data, 4 if not isinstance(result, int) else 3, layer)
+            case apdus.GetResponseWithList(_, results):
+                self._results(results, data, 3, layer)
+            case apdus.GetResponseWithDatablock():
+                self._datablock(apdu, tree, layer)
+            case apdus.ReadResponse(results):
+                self._results(results, data, 1, layer)
+            case apdus.ActionResponseNormal(_, response):
+                if response.result:
+                    self.errors.append(Problem(f"the meter refuses: {_words(response.result)}", 3, layer))
+                elif not isinstance(response.returned, int | None):
+                    self._result(
+                        response.returned, 0, data, len(data) - len(response.returned.encoded), layer
+                    )
+            case apdus.ExceptionResponse() | apdus.ConfirmedServiceError():
+                self.errors.append(Problem(f"the meter refuses: {apdu}", 1, layer))
+            case apdus.SetResponseNormal(_, result) if result:
+                self.errors.append(Problem(f"the meter refuses: {_words(result)}", 3, layer))
+            case _:
+                pass
+
+    def _own_time(self, moment: datetime | None, data: bytes, end: int, layer: int) -> None:
+        """A notification's own time is a value like others; it stands right before the body."""
+        if moment is not None:
+            start = end - 12
+            raw = data[start:end]
+            name = "notification time"
+            self.records.append(
+                Record(name, moment, quantity="time", time=moment, layer=layer, offset=start, raw=raw)
+            )
+
+    def _results(self, results: tuple[Any, ...], data: bytes, at: int, layer: int) -> None:
+        """Results one after the other; `at` is where their count stands."""
+        at += 1 if data[at] < 0x80 else 1 + (data[at] & 0x7F)
+        for index, result in enumerate(results):
+            self._result(result, index, data, at + 1, layer)
+            at += 2 if isinstance(result, int) else 1 + len(getattr(result, "encoded", b""))
+
+    def _result(self, result: Any, index: int, data: bytes, at: int, layer: int) -> None:
+        """One result of a GET or READ; a value stands at `at`."""
+        if isinstance(result, int):
+            self.errors.append(Problem(f"the meter refuses: {_words(result)}", at, layer))
+        elif isinstance(result, axdr.Data):
+            asked = self.conversation.asked
+            item = axdr.parse(data, at)
+            if index < len(asked):
+                self._named(asked[index].attribute, item, data, layer)
+            else:
+                self.records += records(item, data, None, layer)
+
+    def _named(
+        self,
+        attribute: apdus.AttributeDescriptor,
+        item: Item,
+        data: bytes,
+        layer: int,
+        date_time: bytes = b"",
+    ) -> None:
+        moment = instant(date_time)
+        self.records += attribute_records(attribute.instance, attribute.attribute, item, data, moment, layer)
+
+    def _datablock(self, block: apdus.GetResponseWithDatablock, tree: Tree | None, layer: int) -> None:
+        """A block of a long answer; the last one completes the value."""
+        conversation = self.conversation
+        if isinstance(block.result, int):
+            self.errors.append(Problem(f"the meter refuses: {_words(block.result)}", 8, layer))
+            return
+        if block.block_number == 1:
+            conversation.blocks.clear()
+        elif block.block_number != conversation.next_block:
+            conversation.next_block = -1  # the beginning is not there: nothing to be completed
+            return
+        if len(conversation.blocks) + len(block.result) > _BLOCKS_LIMIT:
+            raise RemoteProtocolError(f"more than {_BLOCKS_LIMIT} octets in blocks", 8)
+        conversation.blocks += block.result
+        conversation.next_block = block.block_number + 1
+        if not block.last_block:
+            return
+        data = bytes(conversation.blocks)
+        below, number = self.layer(tree, "blocks", data)
+        try:
+            self._result(_whole(data, below), 0, data, 0, number)
+        except RemoteProtocolError as error:
+            self.fail(error, number)
+        if below is not None:
+            below.finish()
+
+
+def _whole(data: bytes, tree: Tree | None) -> axdr.Data:
+    """The value that all of `data` is."""
+    value, end = axdr.decode_data(data)
+    if tree is not None:
+        axdr.parse(data, 0, tree)
+    if end != len(data):
+        raise RemoteProtocolError(f"{len(data) - end} octets after the value", end)
+    return value
+
+
+def _words(code: int) -> str:
+    known = code in DataAccessResult.__members__.values()
+    return DataAccessResult(code).name.lower().replace("_", " ") if known else f"code {code}"

@@ -1,0 +1,193 @@
+"""Suite 0, authentication and counters. The worked example is the one printed all over the field."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polymeter.protocols.dlms.acse import Mechanism
+from polymeter.protocols.dlms.authentication import Exchange, answer, verify
+from polymeter.protocols.dlms.counters import MemoryCounters, OwnCounter, accept, counter_id
+from polymeter.protocols.dlms.security import (
+    AUTHENTICATED,
+    BROADCAST,
+    COMPRESSED,
+    ENCRYPTED,
+    Keys,
+    protect,
+    read_header,
+    sender_title,
+    system_title_text,
+    unprotect,
+)
+from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError
+
+KEYS = Keys(bytes(range(16)), bytes(range(0xD0, 0xE0)))
+TITLE = bytes.fromhex("4d4d4d0000bc614e")
+REQUEST = bytes.fromhex("c0010000080000010000ff0200")
+BOTH = AUTHENTICATED | ENCRYPTED
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [
+        (BOTH, "3001234567411312ff935a47566827c467bc7d825c3be4a77c3fcc056b6b"),
+        (AUTHENTICATED, "1001234567c0010000080000010000ff020006725d910f9221d263877516"),
+        (ENCRYPTED, "2001234567411312ff935a47566827c467bc"),
+    ],
+)
+def test_the_worked_example(control: int, expected: str) -> None:
+    content = protect(REQUEST, control, KEYS, TITLE, 0x01234567)
+    assert content.hex() == expected
+    opened = unprotect(content, KEYS, TITLE)
+    assert opened.plaintext == REQUEST
+    assert opened.header.invocation_counter == 0x01234567
+    assert opened.verified == bool(control & AUTHENTICATED)
+
+
+keys = st.binary(min_size=16, max_size=16)
+titles = st.binary(min_size=8, max_size=8)
+
+
+@given(st.binary(max_size=200), keys, keys, titles, st.integers(0, (1 << 32) - 1), st.data())
+def test_a_tag_of_twelve_octets_covers_everything(
+    text: bytes, key: bytes, auth: bytes, title: bytes, counter: int, data: st.DataObject
+) -> None:
+    """dlms.md pitfall 9."""
+    both = Keys(key, auth)
+    content = protect(b"\x0f" + text, BOTH, both, title, counter)
+    assert len(content) == 5 + 1 + len(text) + 12
+    assert unprotect(content, both, title).plaintext == b"\x0f" + text
+    changed = bytearray(content)
+    changed[data.draw(st.integers(1, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(AccessDenied):
+        unprotect(bytes(changed), both, title)
+
+
+def test_without_an_authentication_key_it_is_decrypted_and_unverified() -> None:
+    """dlms.md pitfall 6."""
+    content = protect(REQUEST, BOTH, KEYS, TITLE, 0)
+    opened = unprotect(content, Keys(KEYS.encryption), TITLE)
+    assert opened.plaintext == REQUEST
+    assert not opened.verified
+
+
+def test_an_empty_system_title_stands_for_the_negotiated_one() -> None:
+    """dlms.md pitfall 6."""
+    assert sender_title(b"", TITLE) == TITLE
+    assert sender_title(TITLE, b"") == TITLE
+
+
+def test_each_cause_has_its_own_words() -> None:
+    content = protect(REQUEST, BOTH, KEYS, TITLE, 5)
+    with pytest.raises(AccessDenied, match="encryption key is wrong"):
+        unprotect(content, Keys(bytes(16), KEYS.authentication), TITLE)
+    with pytest.raises(AccessDenied, match="encryption key is wrong"):
+        unprotect(content, Keys(bytes(16)), TITLE)
+    with pytest.raises(AccessDenied, match="authentication key is wrong"):
+        unprotect(content, Keys(KEYS.encryption, bytes(16)), TITLE)
+    with pytest.raises(AccessDenied, match="wrong system title"):
+        sender_title(TITLE, b"MMM\0\0\0\0\1")
+    with pytest.raises(AccessDenied, match="no system title"):
+        unprotect(content, KEYS, b"")
+    with pytest.raises(AccessDenied, match="broadcast key, which is missing"):
+        unprotect(bytes((BOTH | BROADCAST,)) + content[1:], KEYS, TITLE)
+    with pytest.raises(AccessDenied, match="suite 1"):
+        unprotect(b"\x31" + content[1:], KEYS, TITLE)
+    with pytest.raises(AccessDenied, match="compressed"):
+        unprotect(bytes((COMPRESSED,)) + content[1:], KEYS, TITLE)
+    for cut in range(17):
+        with pytest.raises(RemoteProtocolError):
+            unprotect(content[:cut], KEYS, TITLE)
+
+
+def test_the_broadcast_bit_chooses_the_broadcast_key() -> None:
+    keys = Keys(bytes(16), KEYS.authentication, broadcast=bytes(range(1, 17)))
+    content = protect(REQUEST, BOTH | BROADCAST, keys, TITLE, 7)
+    assert unprotect(content, keys, TITLE).plaintext == REQUEST
+    assert content != protect(REQUEST, BOTH, keys, TITLE, 7)
+    assert "broadcast key" in str(read_header(content))
+
+
+def test_keys_and_counters_that_do_not_fit_are_our_error() -> None:
+    for wrong in (
+        lambda: Keys(b"short"),
+        lambda: Keys(bytes(16), b"short"),
+        lambda: protect(REQUEST, 0x31, KEYS, TITLE, 1),
+        lambda: protect(REQUEST, BOTH, KEYS, b"short", 1),
+        lambda: protect(REQUEST, BOTH, KEYS, TITLE, 1 << 32),
+        lambda: protect(REQUEST, BOTH, Keys(bytes(16)), TITLE, 1),
+        lambda: answer(Mechanism.HLS_ECDSA, Exchange(b"x")),
+        lambda: answer(Mechanism.HLS_GMAC, Exchange(b"x")),
+    ):
+        with pytest.raises(LocalProtocolError):
+            wrong()
+    assert "00010203" not in repr(KEYS)
+
+
+def test_system_titles_read_as_words() -> None:
+    assert system_title_text(b"KFM\x50\x00\x00\x09\x01") == "KFM 5000000901"
+    assert system_title_text(b"\1") == "01"
+
+
+CLIENT, SERVER = bytes.fromhex("4d4d4d0000000001"), TITLE
+CTOS, STOC = b"K56iVagY", b"P6wRJ21F"
+
+
+def test_the_worked_example_of_gmac() -> None:
+    client = Exchange(STOC, CTOS, CLIENT, SERVER)
+    proof = answer(Mechanism.HLS_GMAC, client, keys=KEYS, invocation_counter=1)
+    assert proof.hex() == "10000000011a52fe7dd3e72748973c1e28"
+    reply = answer(Mechanism.HLS_GMAC, client.reversed(), keys=KEYS, invocation_counter=0x01234567)
+    assert reply.hex() == "1001234567fe1466afb3dbcd4f9389e2b7"
+    assert verify(Mechanism.HLS_GMAC, client, reply, keys=KEYS)
+    assert not verify(Mechanism.HLS_GMAC, client, proof, keys=KEYS)
+    assert not verify(Mechanism.HLS_GMAC, client, b"", keys=KEYS)
+
+
+@pytest.mark.parametrize("mechanism", [Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256])
+def test_digests_prove_the_secret_to_the_other_end(mechanism: Mechanism) -> None:
+    client = Exchange(STOC, CTOS, CLIENT, SERVER)
+    server = client.reversed()
+    assert verify(mechanism, server, answer(mechanism, client, b"secret"), b"secret")
+    assert verify(mechanism, client, answer(mechanism, server, b"secret"), b"secret")
+    assert not verify(mechanism, server, answer(mechanism, client, b"other"), b"secret")
+
+
+def test_the_first_counter_may_be_zero() -> None:
+    counters = MemoryCounters()
+    one = counter_id(TITLE, KEYS.encryption)
+    accept(counters, one, 0)
+    with pytest.raises(AccessDenied, match="replayed"):
+        accept(counters, one, 0)
+    accept(counters, one, 5)
+    with pytest.raises(AccessDenied, match="lower than the last"):
+        accept(counters, one, 4)
+    accept(counters, counter_id(TITLE, bytes(16)), 0)
+    accept(counters, counter_id(CLIENT, KEYS.encryption), 0)
+
+
+def test_the_counter_rule_survives_a_restart() -> None:
+    counters = MemoryCounters()
+    one = counter_id(TITLE, KEYS.encryption)
+    accept(counters, one, 9)
+    own = OwnCounter(counters, one, block=4)
+    used = [own.take() for _ in range(6)]
+    after_crash = MemoryCounters(counters.state)
+    with pytest.raises(AccessDenied):
+        accept(after_crash, one, 9)
+    restarted = OwnCounter(after_crash, one, block=4)
+    assert used == list(range(6))
+    assert restarted.take() == 8
+    assert after_crash.last_seen(one) == 9
+
+
+def test_a_counter_that_is_used_up_is_refused() -> None:
+    one = counter_id(TITLE, KEYS.encryption)
+    own = OwnCounter(MemoryCounters({one: (None, (1 << 32) - 1)}), one)
+    assert own.take() == (1 << 32) - 1
+    with pytest.raises(LocalProtocolError, match="renew the key"):
+        own.take()
+
+
+def test_the_key_is_not_in_the_counters_name() -> None:
+    assert KEYS.encryption[:4] not in counter_id(TITLE, KEYS.encryption).key_fingerprint
