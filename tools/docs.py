@@ -68,8 +68,77 @@ def http_reference() -> str | None:
     return str(importlib.import_module("polymeter.ui.reference").markdown())
 
 
+def addresses_reference() -> str | None:
+    """``docs/reference/addresses.md``: schemes, parameters and calls of every driver, types of meters."""
+    if not importlib.util.find_spec("polymeter.drivers"):
+        return None
+    from polymeter.catalogue import meter_types
+    from polymeter.drivers import driver_named, drivers
+    from polymeter.transports.urls import LINE_PARAMETERS
+
+    lines = ["# Addresses and parameters", "", "Generated from the drivers; do not edit by hand.", ""]
+    lines += [
+        "An address is `SCHEME://HOST:PORT?NAME=VALUE`; `SCHEME+serial`, `SCHEME+rfc2217`, `SCHEME+modem`"
+    ]
+    lines += ["and `SCHEME+udp` name another line. Values are percent-encoded; a plus is a plus.", ""]
+    lines += ["## Parameters of the line", "", *_table(LINE_PARAMETERS), ""]
+    for scheme in drivers():
+        family = driver_named(scheme)
+        if not family.__module__.startswith("polymeter."):
+            continue  # somebody else's, installed here: documented there
+        port = family.default_port if family.default_port is not None else "none"
+        baud, bits, parity = family.serial_line
+        lines += [f"## `{scheme}`", "", f"{family.description}. Default port: {port}."]
+        lines += [f"Serial lines begin with {baud} Bd, {bits}{parity}1.", ""]
+        lines += [*_table({**family.parameters, "type": "meter type of the catalogue"}), ""]
+        lines += ["| call | what it does |", "|---|---|"]
+        for known in family.calls().values():
+            arguments = ", ".join(f"{name}: {kind.__name__}" for name, kind in known.parameters.items())
+            writes = " Writes." if known.writes else ""
+            lines.append(f"| `{known.name}({arguments})` | {known.description}{writes} |")
+        lines.append("")
+    lines += ["## Meter types", "", "| type | protocol | meter |", "|---|---|---|"]
+    for name, known_type in sorted(meter_types().items()):
+        meter = f"{known_type.manufacturer}, {known_type.description}"
+        lines.append(f"| `{name}` | {known_type.protocol} | {meter} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table(parameters: Mapping[str, str]) -> list[str]:
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in parameters.items()]
+    return ["| parameter | meaning (default) |", "|---|---|", *rows]
+
+
+STATES = "docs/reference/protocols/iec62056-21.md"
+
+
+def states_page() -> str | None:
+    """The page of IEC 62056-21 with its picture of states drawn anew from the table in the code."""
+    path = ROOT / STATES
+    if not path.exists():
+        return None
+    from polymeter.protocols.iec62056_21 import TRANSITIONS
+
+    lines = ["```mermaid", "stateDiagram-v2"]
+    names = {state: "".join(word.capitalize() for word in state.split()) for state in TRANSITIONS}
+    lines += [f'    state "{state}" as {name}' for state, name in names.items()]
+    lines.append(f"    [*] --> {names['idle']}")
+    for state, transitions in TRANSITIONS.items():
+        for (end, event), after in transitions.items():
+            if event != "request" or state == "idle":
+                lines.append(f"    {names[state]} --> {names[after]}: {end} {event}")
+    before, _, rest = path.read_text(encoding="utf-8").partition(
+        "<!-- states: generated from TRANSITIONS -->\n"
+    )
+    after = rest.partition("<!-- states: end -->")[2]
+    picture = "\n".join([*lines, "```"])
+    return f"{before}<!-- states: generated from TRANSITIONS -->\n{picture}\n<!-- states: end -->{after}"
+
+
 GENERATED: dict[str, Generator] = {
     "docs/reference/http.md": http_reference,
+    "docs/reference/addresses.md": addresses_reference,
+    STATES: states_page,
     "docs/reference/cli.md": cli_reference,
 }
 

@@ -228,6 +228,7 @@ class Platform:
             self.clock,
             secret_key=self.secret_key,
             ingest=self.ingest,
+            checks={"bus": self.bus.ping},
         )
         application = api.create(services)
         ui.mount(application, services)

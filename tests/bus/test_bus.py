@@ -223,3 +223,10 @@ async def dead_letter(url: str, key: str) -> bytes:
                 return message.body
             else:
                 await message.nack(requeue=True)
+
+
+async def test_a_bus_says_whether_it_works(bus: Bus) -> None:
+    await bus.ping()
+    await bus.close()
+    with pytest.raises(BusUnavailable):
+        await bus.ping()

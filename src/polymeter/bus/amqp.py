@@ -38,6 +38,7 @@ __all__ = ["DEAD_LETTERS", "AMQPBus"]
 DEAD_LETTERS: Final = "polymeter.dead"
 """Exchange and queue of what was given up."""
 
+_PING_S: Final = 3.0
 _CONFIRM_TIMEOUT_S: Final = 30
 _BACK_OFF_S: Final = (0.05, 0.2, 1.0, 5.0)
 _UNAVAILABLE: Final = (
@@ -221,6 +222,21 @@ class AMQPBus:
             raise BusUnavailable(f"the broker did not take the subscription: {error}") from error
         self._subscriptions.append(subscription)
         return subscription
+
+    async def ping(self) -> None:
+        """Return when the broker answers.
+
+        Raises:
+            BusUnavailable: it does not.
+        """
+        if self._connection.is_closed:
+            raise BusUnavailable("the connection to the broker is closed")
+        try:
+            async with asyncio.timeout(_PING_S):
+                channel: Any = await self._connection.channel()
+                await channel.close()
+        except _AWAY as error:
+            raise BusUnavailable(f"the broker does not answer: {error}") from error
 
     async def close(self) -> None:
         for subscription in self._subscriptions:

@@ -105,6 +105,14 @@ class Bus(Protocol):
         """
         ...
 
+    async def ping(self) -> None:
+        """Return when the bus works.
+
+        Raises:
+            BusUnavailable: it does not.
+        """
+        ...
+
     async def close(self) -> None:
         """Stop all subscriptions and let go of the broker."""
         ...

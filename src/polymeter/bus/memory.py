@@ -109,6 +109,10 @@ class MemoryBus:
             member.task = asyncio.create_task(member.listen())
         return member
 
+    async def ping(self) -> None:
+        if self._closed:
+            raise BusUnavailable("the bus is closed")
+
     async def close(self) -> None:
         self._closed = True
         for member in list(self._members):

@@ -16,6 +16,8 @@ import structlog
 from polymeter.domain import Clock
 from polymeter.observe import metrics
 from polymeter.protocols.iec62056_21.push import PushedReadOuts
+from polymeter.protocols.p1.push import PushedTelegrams
+from polymeter.protocols.sml.push import PushedFrames
 from polymeter.protocols.wire import (
     LocalProtocolError,
     NeedData,
@@ -44,7 +46,7 @@ class _Splitter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Pushed:
-    """How one protocol is received: what cuts its stream, and what it is answered."""
+    """How one protocol is received: what cuts its stream, and what it is answered; nothing if empty."""
 
     splitter: Callable[[], _Splitter]
     kept: bytes
@@ -53,6 +55,8 @@ class _Pushed:
 
 _PROTOCOLS: Final[Mapping[str, _Pushed]] = {
     "iec62056-21": _Pushed(PushedReadOuts, kept=b"\x06", damaged=b"\x15"),
+    "p1": _Pushed(PushedTelegrams, kept=b"", damaged=b""),
+    "sml": _Pushed(PushedFrames, kept=b"", damaged=b""),
 }
 """One line for each protocol that is pushed over a stream."""
 
@@ -142,7 +146,8 @@ class Receiver:
             except RemoteProtocolError as error:
                 metrics.frames.labels("refused").inc()
                 _log.warning("damaged frame", peer=stream.peer, reason=str(error))
-                await stream.send(self._pushed.damaged)
+                if self._pushed.damaged:
+                    await stream.send(self._pushed.damaged)
                 continue
             if isinstance(frame, NeedData):
                 return
@@ -158,4 +163,5 @@ class Receiver:
             await self._store.spool([kept])
             metrics.frames.labels("received").inc()
             self._wake()
-            await stream.send(self._pushed.kept)
+            if self._pushed.kept:
+                await stream.send(self._pushed.kept)

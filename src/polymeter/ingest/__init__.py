@@ -11,8 +11,8 @@ converts the unit exactly, settles repeated and contradicting values, and answer
 on disk. What was stored is published on `polymeter.stored` after the commit, through the outbox.
 """
 
-from polymeter.ingest.ingest import QUEUE, Ingest
+from polymeter.ingest.ingest import Ingest
 from polymeter.ingest.outcome import Entrance, Outcome, Status
 from polymeter.ingest.relay import Relay
 
-__all__ = ["QUEUE", "Entrance", "Ingest", "Outcome", "Relay", "Status"]
+__all__ = ["Entrance", "Ingest", "Outcome", "Relay", "Status"]

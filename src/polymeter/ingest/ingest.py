@@ -22,9 +22,8 @@ from polymeter.observe import metrics
 from polymeter.store import ANY, Conflict, Scope, Store, StoreUnavailable, Tx, staged
 from polymeter.store.staged import Staged
 
-__all__ = ["QUEUE", "Ingest"]
+__all__ = ["Ingest"]
 
-QUEUE: Final = "polymeter.ingest"
 _PATTERNS: Final = ("new_meter_reading.#", "new_meter_readings.#")
 _RELEASE_CHUNK: Final = 2000
 _SWEEP_S: Final = 60.0
@@ -117,8 +116,10 @@ class Ingest:
 
     async def start(self) -> Subscription:
         """Take readings from the bus; what is committed is acknowledged. Returns when it is listening."""
+        # Named after its exchange: two platforms on one broker do not take each other's readings.
+        queue = f"{self._incoming}.ingest"
         return await self._bus.subscribe(
-            _PATTERNS, self._handle, exchange=self._incoming, queue=QUEUE, prefetch=self._prefetch
+            _PATTERNS, self._handle, exchange=self._incoming, queue=queue, prefetch=self._prefetch
         )
 
     async def run(self, listening: Callable[[], None] = lambda: None) -> None:

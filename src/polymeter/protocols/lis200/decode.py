@@ -30,8 +30,19 @@ __all__ = ["PROTOCOL", "decode", "detect"]
 PROTOCOL: Final = "lis200"
 
 _SIGNS: Final = re.compile(
-    rb"[\x02\n](?:(?:\d{1,3}-)?\d{1,5}:(?:V|[0-9A-F]{1,5}(?:_\d{1,3})?)\.[0-9A]\(|\(#\d{4}\))"
+    rb"[\x02\n](?:"
+    rb"(?P<address>(?:\d{1,3}-)?\d{1,5}:(?:V|[0-9A-F]{1,5}(?:_\d{1,3})?)\.[0-9A]\()"
+    rb"|(?P<error>\(#\d{4}\))"
+    rb"|(?P<columns>\(\d{1,5}:[0-9A-F]{1,5}(?:\.\d)?\)\()"
+    rb"|(?P<row>(?:\(\d*\)){0,3}\(\d{4}-\d\d-\d\d,\d\d:\d\d:\d\d\))"
+    rb")"
 )
+_REASONS: Final = {
+    "address": "an address of instance, object and attribute",
+    "error": "an error number",
+    "columns": "the addresses of an archive's columns",
+    "row": "a row of an archive, with its time",
+}
 
 
 def detect(data: bytes) -> str | None:
@@ -39,9 +50,7 @@ def detect(data: bytes) -> str | None:
     if iec62056_21.detect(data) is None:
         return None
     found = _SIGNS.search(data.translate(STRIP_PARITY))
-    if found is None:
-        return None
-    return "an error number" if b"#" in found[0] else "an address of instance, object and attribute"
+    return _REASONS[found.lastgroup or "address"] if found is not None else None
 
 
 def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bool = True) -> list[Decoded]:

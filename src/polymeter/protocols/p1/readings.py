@@ -1,0 +1,440 @@
+"""What the data sets of a telegram mean: values, times, sub-meters, logs and peaks.
+
+A telegram is read in one pass of one regular expression. Most lines are ``code(value*unit)``; the
+others are told by their code or their shape:
+
+* ``0-n:24.2.1(time)(value*unit)`` and ``1-0:1.6.0(time)(value*unit)``: a value with its own time;
+* ``0-n:24.3.0(time)(status)(period)(count)(code)(unit)…`` with the values behind or on the next
+  line: sub-meters before DSMR 4;
+* ``1-0:99.97.0(count)(code)…`` and ``0-0:98.1.0(count)(code)(code)…``: the power failure log and
+  the Belgian demand history, entries of times and a value.
+
+Times are the meter's local times and stay naive. Their summer or winter flag settles the hour
+that occurs twice: winter time is `fold` 1. A value without a time of its own has the telegram's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from polymeter.protocols import obis
+from polymeter.protocols.units import normal_unit
+from polymeter.protocols.wire import MeterIdentity, Record, RemoteProtocolError, Value
+
+__all__ = ["DEVICE_TYPES", "SubMeter", "identity", "line_ends", "parse_time", "records", "sub_meters"]
+
+DATA_SET: Final = re.compile(r"([^()\r\n]*)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?")
+"""Address, value, unit, and the end of the line if the line ends here."""
+_BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r)")
+_REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
+_TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?", re.ASCII)
+_CLOCK: Final = re.compile(r"\n0-0:1\.0\.0(?:\*255)?\(([^()]*)\)")
+_COUNT: Final = re.compile(r"\d{0,4}", re.ASCII)
+_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+
+DEVICE_TYPES: Final = {
+    0: "other", 1: "oil", 2: "electricity", 3: "gas", 4: "heat", 5: "steam", 6: "hot water", 7: "water",
+    8: "heat cost allocator", 9: "compressed air", 10: "cooling", 11: "cooling", 12: "heat",
+    13: "heat and cooling", 21: "hot water", 22: "cold water", 23: "hot and cold water", 40: "waste water",
+}  # fmt: skip
+"""M-Bus device types (EN 13757-7), as ``0-n:24.1.0`` gives them."""
+
+_ENERGY: Final = frozenset({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"})
+
+
+class Address(NamedTuple):
+    """What the code of a data set says about its value."""
+
+    code: str | None
+    kind: str
+    """``number``, ``text``, ``octets`` or ``clock``, or the shape of line that it begins."""
+    channel: int = 0
+    """The M-Bus channel of a sub-meter, 0 for the meter itself."""
+
+
+@lru_cache(maxsize=4096)
+def address(text: str) -> Address:
+    """Look an address up."""
+    code = obis.parse(text)
+    if code is None:
+        return Address(None, "text")
+    a, b, c, d, e, _ = code
+    kind = "number"
+    if a == 0 and (c, d) == (1, 0):
+        kind = "clock"
+    elif (c, d) == (99, 97):
+        kind = "log"
+    elif (c, d) == (98, 1):
+        kind = "history"
+    elif (a, c, d, e) == (0, 24, 3, 0):
+        kind = "old sub-meter"
+    elif (c, d) == (42, 0) or (c == 96 and d in (1, 13)):
+        kind = "octets"
+    elif c == 0 or (c == 96 and d not in (3, 7)):
+        kind = "text"
+    return Address(str(code), kind, b if a == 0 else 0)
+
+
+@lru_cache(maxsize=8192)
+def parse_time(text: str) -> datetime | None:
+    """``YYMMDDhhmmss`` with or without flag, `None` if it is no time, such as that of a lost sub-meter."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, *rest = (int(group) for group in match.groups()[:6])
+    try:
+        return datetime(2000 + year, *rest, fold=int(match[7] in ("W", "w")))  # type: ignore[arg-type]  # noqa: DTZ001 - the zone is the meter's
+    except ValueError:
+        return None
+
+
+_unit = lru_cache(maxsize=1024)(normal_unit)
+
+
+def octets_text(text: str) -> str:
+    """An octet string that spells a text in hex, as that text; anything else as it is written."""
+    if _HEX.fullmatch(text):
+        spelt = bytes.fromhex(text)
+        if all(32 <= byte < 127 for byte in spelt):
+            return spelt.decode("ascii")
+    return text
+
+
+def number(text: str) -> int | Decimal | None:
+    """A number as written, `None` if it is none."""
+    if text.isdecimal() and text.isascii():
+        return int(text) if len(text) < 40 else None
+    if len(text) < 40 and _NUMBER.fullmatch(text):
+        return Decimal(text.replace(",", ".")) if "." in text or "," in text else int(text)
+    return None
+
+
+def value_of(kind: str, text: str, unit: str | None) -> Value:
+    """The value of a data set by the kind of its address; `None` for an empty one."""
+    if not text:
+        return None
+    if kind == "octets":
+        return octets_text(text)
+    if kind == "clock":
+        return parse_time(text) or text
+    if kind == "text" and unit is None:
+        return text
+    found = number(text)
+    return text if found is None else found
+
+
+class _Reader:
+    """One telegram's data while records are made of it."""
+
+    def __init__(self, text: str, raw: bytes, offset: int, layer: int, strict: bool) -> None:
+        self.text = text
+        self.raw = raw
+        self.offset = offset
+        self.layer = layer
+        self.strict = strict
+        self.clock = self._clock()
+        self.pending: list[tuple[Address, str, str | None, datetime | None]] = []
+        """Columns of an old sub-meter line whose values stand on the next line."""
+
+    def _clock(self) -> datetime | None:
+        found = _CLOCK.search(self.text)
+        return parse_time(found[1]) if found is not None else None
+
+    def read(self) -> Iterator[Record]:
+        text, raw, offset, layer, clock = self.text, self.raw, self.offset, self.layer, self.clock
+        match_set, at, size = DATA_SET.match, 0, len(self.text)
+        while at < size:
+            match = match_set(text, at)
+            if match is None:
+                blank = _BLANK.match(text, at)
+                if blank is None:
+                    end = self._odd_line(at)
+                    yield Record(
+                        "", text[at:end].strip(), layer=layer, offset=offset + at, raw=raw[at:end], time=clock
+                    )
+                    at = end
+                else:
+                    at = blank.end()
+                continue
+            name, value, unit, line_end = match.groups()
+            end = match.end()
+            known = address(name)
+            if line_end is not None and name and known.kind not in ("log", "history", "old sub-meter"):
+                given = None if unit is None else _unit(unit)
+                kind, channel = known.kind, known.channel
+                yield Record(
+                    name,
+                    value_of(kind, value, unit),
+                    given,
+                    known.code,
+                    _quantity(known, given) if channel else "unknown",
+                    clock,
+                    0,
+                    0,
+                    channel,
+                    "instantaneous",
+                    layer,
+                    offset + at,
+                    raw[at : end - len(line_end)],
+                )
+                at = end
+                continue
+            sets = [match]
+            while line_end is None:
+                following = match_set(text, end)
+                if following is None:
+                    break
+                sets.append(following)
+                end, line_end = following.end(), following[4]
+            yield from self._line(sets)
+            if line_end is None:
+                end = self._odd_line(end)
+            at = end
+
+    def _odd_line(self, at: int) -> int:
+        """The end of a line that holds no data sets. Only a checksum makes such a thing credible."""
+        rest = _REST_OF_LINE.match(self.text, at)
+        assert rest is not None  # it matches nothing, too
+        if self.strict:
+            shown = rest[0].strip()[:40]
+            raise RemoteProtocolError(f"{shown!r} is no data set", self.offset + at, self.layer)
+        return max(rest.end(), at + 1)
+
+    def _record(
+        self,
+        match: re.Match[str],
+        known: Address,
+        name: str,
+        value: Value,
+        unit: str | None,
+        time: datetime | None,
+        storage: int = 0,
+        function: str = "instantaneous",
+    ) -> Record:
+        start, end = match.start(), match.end() - len(match[4] or "")
+        return Record(
+            name,
+            value,
+            unit,
+            known.code,
+            _quantity(known, unit),
+            time,
+            storage,
+            subunit=known.channel,
+            function=function,
+            layer=self.layer,
+            offset=self.offset + start,
+            raw=self.raw[start:end],
+        )
+
+    def _line(self, sets: Sequence[re.Match[str]]) -> Iterator[Record]:
+        known = address(sets[0][1])
+        if self.pending and not sets[0][1]:
+            yield from self._old_values(sets)
+            return
+        self.pending = []
+        if known.kind == "old sub-meter":
+            yield from self._old_sub_meter(known, sets)
+        elif known.kind in ("log", "history") and _lists_codes(sets):
+            yield from self._entries(known, sets)
+        else:
+            yield from self._timed(known, sets)
+
+    def _timed(self, known: Address, sets: Sequence[re.Match[str]]) -> Iterator[Record]:
+        """Values, each at the time before it, or behind it if the line is a value and a time.
+
+        A further value of the same address gets a name of its own, so that it is a series of its
+        own: the Hungarian monthly values are ten numbers under one code and one time.
+        """
+        name = sets[0][1]
+        time, count = self.clock, 0
+        for index, match in enumerate(sets):
+            if match[1] and index:
+                name, known, count = match[1], address(match[1]), 0
+            text, unit = match[2], match[3]
+            if _is_time(match, index) and known.kind != "clock":
+                if index + 1 < len(sets):
+                    time = parse_time(text)
+                elif index != 1 or _is_time(sets[0], 0):
+                    yield self._record(match, known, name, parse_time(text) or text, None, self.clock)
+                continue
+            count += 1
+            own = time
+            if index == 0 and len(sets) == 2 and _is_time(sets[1], 1):
+                own = parse_time(sets[1][2])
+            given = None if unit is None else _unit(unit)
+            value = value_of(known.kind, text, unit)
+            if count == 1:
+                yield self._record(match, known, name, value, given, own)
+            else:
+                unnamed = known._replace(code=None)
+                yield self._record(match, unnamed, f"{name}/{count}", value, given, own)
+
+    def _entries(self, known: Address, sets: Sequence[re.Match[str]]) -> Iterator[Record]:
+        """The count of a log or history, then its entries: times and the value that follows them."""
+        name = sets[0][1]
+        yield self._record(sets[0], known, name, value_of("number", sets[0][2], None), None, self.clock)
+        column: Address | None = None
+        times: list[re.Match[str]] = []
+        number_of = 0
+        for match in sets[1:]:
+            if match[3] is None and column is None and obis.parse(match[2]) is not None:
+                column = address(match[2])
+                continue
+            if match[3] is None and obis.parse(match[2]) is not None and not times and not number_of:
+                continue
+            if _is_time(match, 1):
+                times.append(match)
+                continue
+            number_of += 1
+            time = parse_time(times[-1][2]) if times else None
+            named = column or known
+            given = None if match[3] is None else _unit(match[3])
+            history = known.kind == "history"
+            yield self._record(
+                match,
+                named,
+                name,
+                value_of("number", match[2], match[3]),
+                given,
+                time,
+                number_of if history else 0,
+                "maximum" if history else "instantaneous",
+            )
+            times = []
+        for match in times:
+            yield self._record(match, known, name, parse_time(match[2]) or match[2], None, self.clock)
+
+    def _old_sub_meter(self, known: Address, sets: Sequence[re.Match[str]]) -> Iterator[Record]:
+        """``(time)(status)(period)(count)`` and for each column ``(code)(unit)``; then the values."""
+        count = number(sets[3][2]) if len(sets) > 3 else None
+        columns = count if isinstance(count, int) and 4 + 2 * count <= len(sets) else 0
+        if not columns:
+            yield from self._timed(known, sets)
+            return
+        time = parse_time(sets[0][2])
+        names = sets[4 : 4 + 2 * columns : 2]
+        units = sets[5 : 5 + 2 * columns : 2]
+        self.pending = [
+            (address(name[2])._replace(channel=known.channel), sets[0][1], _unit(unit[2]), time)
+            for name, unit in zip(names, units, strict=True)
+        ]
+        if values := sets[4 + 2 * columns :]:
+            yield from self._old_values(values)
+
+    def _old_values(self, sets: Sequence[re.Match[str]]) -> Iterator[Record]:
+        for match in sets:
+            known, name, unit, time = (
+                self.pending.pop(0) if self.pending else (Address(None, "number"), "", None, None)
+            )
+            given = unit if match[3] is None else _unit(match[3])
+            yield self._record(match, known, name, value_of("number", match[2], given), given, time)
+        self.pending = []
+
+
+def _is_time(match: re.Match[str], index: int) -> bool:
+    """Whether a set is a time; one with an address of its own behind another is that one's value."""
+    return match[3] is None and (not match[1] or not index) and _TIME.fullmatch(match[2]) is not None
+
+
+def _lists_codes(sets: Sequence[re.Match[str]]) -> bool:
+    """Whether a line is a count, codes and entries; Hungary puts plain values under such a code."""
+    if not _COUNT.fullmatch(sets[0][2]):
+        return False
+    return len(sets) < 2 or (sets[1][3] is None and obis.parse(sets[1][2]) is not None)
+
+
+def _quantity(known: Address, unit: str | None) -> str:
+    """What a sub-meter's register measures, by its unit; the catalogue knows the other codes."""
+    if known.channel and unit is not None:
+        return "volume" if unit in ("m3", "l") else "energy" if unit in _ENERGY else "unknown"
+    return "unknown"
+
+
+def records(
+    text: str, raw: bytes, offset: int = 0, layer: int = 0, *, strict: bool = True
+) -> Iterator[Record]:
+    """The records of a telegram's data; `text` is `raw` as Latin-1, found at `offset` of its layer.
+
+    With `strict` off a line that holds no data sets becomes a record without a name, for telegrams
+    whose checksum says that the meter meant it so.
+
+    Raises:
+        RemoteProtocolError: such a line, with its place.
+    """
+    return _Reader(text, raw, offset, layer, strict).read()
+
+
+def line_ends(text: str) -> Iterator[tuple[int, int]]:
+    """Where each line begins and ends, its line end included."""
+    at = 0
+    while at < len(text):
+        match = _REST_OF_LINE.match(text, at)
+        assert match is not None  # it matches nothing, too
+        end = max(match.end(), at + 1)
+        yield at, end
+        at = end
+
+
+_IDENTITIES: Final = {
+    code: rank
+    for rank, code in enumerate(
+        ("0-0:96.1.1*255", "0-0:96.1.0*255", "1-0:0.0.0*255", "0-0:96.1.255*255", "1-0:96.1.0*255",
+         "0-0:42.0.0*255", "1-0:42.0.0*255")
+    )
+}  # fmt: skip
+
+
+def identity(identification: str, found: Sequence[Record]) -> MeterIdentity:
+    """Who sent a telegram, by its first line and its records."""
+    best, name, electricity = len(_IDENTITIES), None, False
+    for record in found:
+        code = record.obis
+        if code in _IDENTITIES and _IDENTITIES[code] < best and record.value is not None:
+            best, name = _IDENTITIES[code], str(record.value)
+        elif code is not None and code[0] == "1":
+            electricity = True
+    return MeterIdentity(
+        name, identification[:3], "electricity" if electricity else None, identification=identification[4:]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SubMeter:
+    """A meter on one of the meter's M-Bus channels, with the latest of what it measured."""
+
+    channel: int
+    medium: str | None
+    id: str | None
+    records: tuple[Record, ...]
+    """Its registers, each with the time at which the meter fetched it."""
+
+
+def sub_meters(found: Sequence[Record]) -> tuple[SubMeter, ...]:
+    """The sub-meters of a telegram, by channel."""
+    channels: dict[int, list[Record]] = {}
+    for record in found:
+        if record.subunit:
+            channels.setdefault(record.subunit, []).append(record)
+    return tuple(_sub_meter(channel, channels[channel]) for channel in sorted(channels))
+
+
+def _sub_meter(channel: int, found: Sequence[Record]) -> SubMeter:
+    medium = name = None
+    registers: list[Record] = []
+    for record in found:
+        code = (record.obis or "").partition(":")[2]
+        if code == "24.1.0*255":
+            medium = DEVICE_TYPES.get(record.value, "unknown") if isinstance(record.value, int) else None
+        elif code.startswith("96.1."):
+            name = str(record.value) if record.value is not None else name
+        else:
+            registers.append(record)
+    return SubMeter(channel, medium, name, tuple(registers))
