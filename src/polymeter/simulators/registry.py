@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["simulator_named", "simulators"]
 
 _SIMULATORS: Final = {
+    "dlms": "polymeter.simulators.dlms:fleet",
     "iec62056-21": "polymeter.simulators.iec62056_21:fleet",
     "mbus": "polymeter.simulators.mbus:fleet",
     "p1": "polymeter.simulators.p1:fleet",
