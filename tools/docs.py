@@ -136,7 +136,7 @@ def states_page() -> str | None:
 
 
 def readme() -> str | None:
-    """README.md with its table of protocols made anew from the registries: nothing is claimed that is not there."""
+    """README.md with its table of protocols made anew from the registries: it claims what is there."""
     path = ROOT / "README.md"
     begin, end = "<!-- protocols: generated from the registries -->\n", "<!-- protocols: end -->"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
