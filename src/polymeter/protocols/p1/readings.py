@@ -30,7 +30,17 @@ from polymeter.protocols.wire import MeterIdentity, Record, RemoteProtocolError,
 __all__ = ["DEVICE_TYPES", "SubMeter", "identity", "line_ends", "parse_time", "records", "sub_meters"]
 
 DATA_SET: Final = re.compile(r"([^()\r\n]*)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?")
-"""Address, value, unit, and the end of the line if the line ends here."""
+_LINES: Final = re.compile(
+    r"([^()\r\n]+)\((?:(\d{1,20}(\.\d{1,20})?)|([^()*\r\n]*))(?:\*([^()\r\n]+))?\)\r\n|([^\n]*\n|[^\n]+)",
+    re.ASCII,
+)
+"""Every line of a telegram: those that are one set, as most are, taken apart; others whole."""
+_TIMED: Final = re.compile(
+    r"([^()\r\n]+)\((\d{12}[SW])\)\((\d{1,20}(?:\.\d{1,20})?)\*([^()\r\n]+)\)\r\n", re.ASCII
+)
+"""A value behind its time, as sub-meters have it."""
+_ONE_SET: Final = frozenset(("number", "text", "octets", "clock"))
+"""Kinds of address whose lines mean the same whether they hold one set or more."""
 _BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r)")
 _REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
 _TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
@@ -98,6 +108,7 @@ def parse_time(text: str) -> datetime | None:
 _unit = lru_cache(maxsize=1024)(normal_unit)
 
 
+@lru_cache(maxsize=4096)
 def octets_text(text: str) -> str:
     """An octet string that spells a text in hex, as that text; anything else as it is written."""
     if _HEX.fullmatch(text):
@@ -147,9 +158,77 @@ class _Reader:
         found = _CLOCK.search(self.text)
         return parse_time(found[1]) if found is not None else None
 
-    def read(self) -> Iterator[Record]:
+    def read(self, found: list[Record]) -> None:
+        """Append the records to `found`, which has those before it if a line is refused."""
+        raw, offset, layer, clock = self.raw, self.offset, self.layer, self.clock
+        new, append, at = tuple.__new__, found.append, 0
+        value: Value
+        whole = self.text
+        for name, digits, fraction, text, unit, other in _LINES.findall(whole):
+            if other:
+                end = at + len(other)
+                timed = _TIMED.fullmatch(other)
+                if timed is not None:
+                    name, stamp, digits, unit = timed.groups()
+                    code, kind, channel, given, quantity = _meaning(name, unit)
+                    if kind == "number":
+                        value = Decimal(digits) if "." in digits else int(digits)
+                        inner = at + len(name) + len(stamp) + 2
+                        append(
+                            Record(
+                                name,
+                                value,
+                                given,
+                                code,
+                                quantity,
+                                parse_time(stamp),
+                                subunit=channel,
+                                layer=layer,
+                                offset=offset + inner,
+                                raw=raw[inner : end - 2],
+                            )
+                        )
+                        at = end
+                        continue
+                found.extend(self._lines(at, end))
+                at = end
+                continue
+            code, kind, channel, given, quantity = _meaning(name, unit)
+            end = whole.find("\n", at) + 1
+            if kind == "number" and digits:
+                value = Decimal(digits) if fraction else int(digits)
+            elif kind in _ONE_SET:
+                value = value_of(kind, digits or text, unit or None)
+            else:
+                found.extend(self._lines(at, end))
+                at = end
+                continue
+            append(
+                new(
+                    Record,
+                    (
+                        name,
+                        value,
+                        given,
+                        code,
+                        quantity,
+                        clock,
+                        0,
+                        0,
+                        channel,
+                        "instantaneous",
+                        layer,
+                        offset + at,
+                        raw[at : end - 2],
+                    ),
+                )
+            )
+            at = end
+
+    def _lines(self, at: int, size: int) -> Iterator[Record]:
+        """The records of any lines, from `at` up to `size`."""
         text, raw, offset, layer, clock = self.text, self.raw, self.offset, self.layer, self.clock
-        match_set, at, size = DATA_SET.match, 0, len(self.text)
+        match_set = DATA_SET.match
         while at < size:
             match = match_set(text, at)
             if match is None:
@@ -174,7 +253,7 @@ class _Reader:
                     value_of(kind, value, unit),
                     given,
                     known.code,
-                    _quantity(known, given) if channel else "unknown",
+                    _register(given) if channel else "unknown",
                     clock,
                     0,
                     0,
@@ -224,7 +303,7 @@ class _Reader:
             value,
             unit,
             known.code,
-            _quantity(known, unit),
+            _register(unit) if known.channel else "unknown",
             time,
             storage,
             subunit=known.channel,
@@ -351,25 +430,41 @@ def _lists_codes(sets: Sequence[re.Match[str]]) -> bool:
     return len(sets) < 2 or (sets[1][3] is None and obis.parse(sets[1][2]) is not None)
 
 
-def _quantity(known: Address, unit: str | None) -> str:
+def _register(unit: str | None) -> str:
     """What a sub-meter's register measures, by its unit; the catalogue knows the other codes."""
-    if known.channel and unit is not None:
-        return "volume" if unit in ("m3", "l") else "energy" if unit in _ENERGY else "unknown"
-    return "unknown"
+    return "volume" if unit in ("m3", "l") else "energy" if unit in _ENERGY else "unknown"
+
+
+@lru_cache(maxsize=8192)
+def _meaning(name: str, unit: str) -> tuple[str | None, str, int, str | None, str]:
+    """What address and unit of a line say together: code, kind, channel, unit, quantity."""
+    code, kind, channel = address(name)
+    given = _unit(unit) if unit else None
+    return code, kind, channel, given, _register(given) if channel else "unknown"
 
 
 def records(
-    text: str, raw: bytes, offset: int = 0, layer: int = 0, *, strict: bool = True
-) -> Iterator[Record]:
+    text: str,
+    raw: bytes,
+    offset: int = 0,
+    layer: int = 0,
+    *,
+    strict: bool = True,
+    into: list[Record] | None = None,
+) -> list[Record]:
     """The records of a telegram's data; `text` is `raw` as Latin-1, found at `offset` of its layer.
 
     With `strict` off a line that holds no data sets becomes a record without a name, for telegrams
     whose checksum says that the meter meant it so.
 
+    They are appended to `into` if it is given; it keeps those before a line that is refused.
+
     Raises:
         RemoteProtocolError: such a line, with its place.
     """
-    return _Reader(text, raw, offset, layer, strict).read()
+    found: list[Record] = [] if into is None else into
+    _Reader(text, raw, offset, layer, strict).read(found)
+    return found
 
 
 def line_ends(text: str) -> Iterator[tuple[int, int]]:
@@ -396,7 +491,7 @@ def identity(identification: str, found: Sequence[Record]) -> MeterIdentity:
     """Who sent a telegram, by its first line and its records."""
     best, name, electricity = len(_IDENTITIES), None, False
     for record in found:
-        code = record.obis
+        code = record[3]
         if code in _IDENTITIES and _IDENTITIES[code] < best and record.value is not None:
             best, name = _IDENTITIES[code], str(record.value)
         elif code is not None and code[0] == "1":
