@@ -14,7 +14,8 @@ from typing import Final
 from polymeter.protocols.p1.ciphering import Damaged, decipher
 from polymeter.protocols.p1.explain import explain_ciphered, explain_tag, explain_telegram
 from polymeter.protocols.p1.frames import Ciphered, Span, Telegram, decode_ciphered, find_span, read_telegram
-from polymeter.protocols.p1.readings import identity, records
+from polymeter.protocols.p1.readings import records
+from polymeter.protocols.p1.sub_meters import identity
 from polymeter.protocols.wire import (
     AccessDenied,
     Decoded,

@@ -17,17 +17,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from polymeter.protocols import obis
-from polymeter.protocols.units import normal_unit
-from polymeter.protocols.wire import MeterIdentity, Record, RemoteProtocolError, Value
+from polymeter.protocols.p1.values import (
+    TIME,
+    Address,
+    address,
+    number,
+    parse_time,
+    register,
+    unit_of,
+    value_of,
+)
+from polymeter.protocols.wire import Record, RemoteProtocolError, Value
 
-__all__ = ["DEVICE_TYPES", "SubMeter", "identity", "line_ends", "parse_time", "records", "sub_meters"]
+__all__ = ["DATA_SET", "line_ends", "records"]
 
 DATA_SET: Final = re.compile(r"([^()\r\n]*)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?")
 _LINES: Final = re.compile(
@@ -43,102 +51,8 @@ _ONE_SET: Final = frozenset(("number", "text", "octets", "clock"))
 """Kinds of address whose lines mean the same whether they hold one set or more."""
 _BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r)")
 _REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
-_TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
-_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?", re.ASCII)
 _CLOCK: Final = re.compile(r"\n0-0:1\.0\.0(?:\*255)?\(([^()]*)\)")
 _COUNT: Final = re.compile(r"\d{0,4}", re.ASCII)
-_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
-
-DEVICE_TYPES: Final = {
-    0: "other", 1: "oil", 2: "electricity", 3: "gas", 4: "heat", 5: "steam", 6: "hot water", 7: "water",
-    8: "heat cost allocator", 9: "compressed air", 10: "cooling", 11: "cooling", 12: "heat",
-    13: "heat and cooling", 21: "hot water", 22: "cold water", 23: "hot and cold water", 40: "waste water",
-}  # fmt: skip
-"""M-Bus device types (EN 13757-7), as ``0-n:24.1.0`` gives them."""
-
-_ENERGY: Final = frozenset({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"})
-
-
-class Address(NamedTuple):
-    """What the code of a data set says about its value."""
-
-    code: str | None
-    kind: str
-    """``number``, ``text``, ``octets`` or ``clock``, or the shape of line that it begins."""
-    channel: int = 0
-    """The M-Bus channel of a sub-meter, 0 for the meter itself."""
-
-
-@lru_cache(maxsize=4096)
-def address(text: str) -> Address:
-    """Look an address up."""
-    code = obis.parse(text)
-    if code is None:
-        return Address(None, "text")
-    a, b, c, d, e, _ = code
-    kind = "number"
-    if a == 0 and (c, d) == (1, 0):
-        kind = "clock"
-    elif (c, d) == (99, 97):
-        kind = "log"
-    elif (c, d) == (98, 1):
-        kind = "history"
-    elif (a, c, d, e) == (0, 24, 3, 0):
-        kind = "old sub-meter"
-    elif (c, d) == (42, 0) or (c == 96 and d in (1, 13)):
-        kind = "octets"
-    elif c == 0 or (c == 96 and d not in (3, 7)):
-        kind = "text"
-    return Address(str(code), kind, b if a == 0 else 0)
-
-
-@lru_cache(maxsize=8192)
-def parse_time(text: str) -> datetime | None:
-    """``YYMMDDhhmmss`` with or without flag, `None` if it is no time, such as that of a lost sub-meter."""
-    match = _TIME.fullmatch(text)
-    if match is None:
-        return None
-    year, *rest = (int(group) for group in match.groups()[:6])
-    try:
-        return datetime(2000 + year, *rest, fold=int(match[7] in ("W", "w")))  # type: ignore[arg-type]  # noqa: DTZ001 - the zone is the meter's
-    except ValueError:
-        return None
-
-
-_unit = lru_cache(maxsize=1024)(normal_unit)
-
-
-@lru_cache(maxsize=4096)
-def octets_text(text: str) -> str:
-    """An octet string that spells a text in hex, as that text; anything else as it is written."""
-    if _HEX.fullmatch(text):
-        spelt = bytes.fromhex(text)
-        if all(32 <= byte < 127 for byte in spelt):
-            return spelt.decode("ascii")
-    return text
-
-
-def number(text: str) -> int | Decimal | None:
-    """A number as written, `None` if it is none."""
-    if text.isdecimal() and text.isascii():
-        return int(text) if len(text) < 40 else None
-    if len(text) < 40 and _NUMBER.fullmatch(text):
-        return Decimal(text.replace(",", ".")) if "." in text or "," in text else int(text)
-    return None
-
-
-def value_of(kind: str, text: str, unit: str | None) -> Value:
-    """The value of a data set by the kind of its address; `None` for an empty one."""
-    if not text:
-        return None
-    if kind == "octets":
-        return octets_text(text)
-    if kind == "clock":
-        return parse_time(text) or text
-    if kind == "text" and unit is None:
-        return text
-    found = number(text)
-    return text if found is None else found
 
 
 class _Reader:
@@ -246,14 +160,14 @@ class _Reader:
             end = match.end()
             known = address(name)
             if line_end is not None and name and known.kind not in ("log", "history", "old sub-meter"):
-                given = None if unit is None else _unit(unit)
+                given = None if unit is None else unit_of(unit)
                 kind, channel = known.kind, known.channel
                 yield Record(
                     name,
                     value_of(kind, value, unit),
                     given,
                     known.code,
-                    _register(given) if channel else "unknown",
+                    register(given) if channel else "unknown",
                     clock,
                     0,
                     0,
@@ -303,7 +217,7 @@ class _Reader:
             value,
             unit,
             known.code,
-            _register(unit) if known.channel else "unknown",
+            register(unit) if known.channel else "unknown",
             time,
             storage,
             subunit=known.channel,
@@ -348,7 +262,7 @@ class _Reader:
             own = time
             if index == 0 and len(sets) == 2 and _is_time(sets[1], 1):
                 own = parse_time(sets[1][2])
-            given = None if unit is None else _unit(unit)
+            given = None if unit is None else unit_of(unit)
             value = value_of(known.kind, text, unit)
             if count == 1:
                 yield self._record(match, known, name, value, given, own)
@@ -375,7 +289,7 @@ class _Reader:
             number_of += 1
             time = parse_time(times[-1][2]) if times else None
             named = column or known
-            given = None if match[3] is None else _unit(match[3])
+            given = None if match[3] is None else unit_of(match[3])
             history = known.kind == "history"
             yield self._record(
                 match,
@@ -402,7 +316,7 @@ class _Reader:
         names = sets[4 : 4 + 2 * columns : 2]
         units = sets[5 : 5 + 2 * columns : 2]
         self.pending = [
-            (address(name[2])._replace(channel=known.channel), sets[0][1], _unit(unit[2]), time)
+            (address(name[2])._replace(channel=known.channel), sets[0][1], unit_of(unit[2]), time)
             for name, unit in zip(names, units, strict=True)
         ]
         if values := sets[4 + 2 * columns :]:
@@ -413,14 +327,14 @@ class _Reader:
             known, name, unit, time = (
                 self.pending.pop(0) if self.pending else (Address(None, "number"), "", None, None)
             )
-            given = unit if match[3] is None else _unit(match[3])
+            given = unit if match[3] is None else unit_of(match[3])
             yield self._record(match, known, name, value_of("number", match[2], given), given, time)
         self.pending = []
 
 
 def _is_time(match: re.Match[str], index: int) -> bool:
     """Whether a set is a time; one with an address of its own behind another is that one's value."""
-    return match[3] is None and (not match[1] or not index) and _TIME.fullmatch(match[2]) is not None
+    return match[3] is None and (not match[1] or not index) and TIME.fullmatch(match[2]) is not None
 
 
 def _lists_codes(sets: Sequence[re.Match[str]]) -> bool:
@@ -430,17 +344,12 @@ def _lists_codes(sets: Sequence[re.Match[str]]) -> bool:
     return len(sets) < 2 or (sets[1][3] is None and obis.parse(sets[1][2]) is not None)
 
 
-def _register(unit: str | None) -> str:
-    """What a sub-meter's register measures, by its unit; the catalogue knows the other codes."""
-    return "volume" if unit in ("m3", "l") else "energy" if unit in _ENERGY else "unknown"
-
-
 @lru_cache(maxsize=8192)
 def _meaning(name: str, unit: str) -> tuple[str | None, str, int, str | None, str]:
     """What address and unit of a line say together: code, kind, channel, unit, quantity."""
     code, kind, channel = address(name)
-    given = _unit(unit) if unit else None
-    return code, kind, channel, given, _register(given) if channel else "unknown"
+    given = unit_of(unit) if unit else None
+    return code, kind, channel, given, register(given) if channel else "unknown"
 
 
 def records(
@@ -476,60 +385,3 @@ def line_ends(text: str) -> Iterator[tuple[int, int]]:
         end = max(match.end(), at + 1)
         yield at, end
         at = end
-
-
-_IDENTITIES: Final = {
-    code: rank
-    for rank, code in enumerate(
-        ("0-0:96.1.1*255", "0-0:96.1.0*255", "1-0:0.0.0*255", "0-0:96.1.255*255", "1-0:96.1.0*255",
-         "0-0:42.0.0*255", "1-0:42.0.0*255")
-    )
-}  # fmt: skip
-
-
-def identity(identification: str, found: Sequence[Record]) -> MeterIdentity:
-    """Who sent a telegram, by its first line and its records."""
-    best, name, electricity = len(_IDENTITIES), None, False
-    for record in found:
-        code = record[3]
-        if code in _IDENTITIES and _IDENTITIES[code] < best and record.value is not None:
-            best, name = _IDENTITIES[code], str(record.value)
-        elif code is not None and code[0] == "1":
-            electricity = True
-    return MeterIdentity(
-        name, identification[:3], "electricity" if electricity else None, identification=identification[4:]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SubMeter:
-    """A meter on one of the meter's M-Bus channels, with the latest of what it measured."""
-
-    channel: int
-    medium: str | None
-    id: str | None
-    records: tuple[Record, ...]
-    """Its registers, each with the time at which the meter fetched it."""
-
-
-def sub_meters(found: Sequence[Record]) -> tuple[SubMeter, ...]:
-    """The sub-meters of a telegram, by channel."""
-    channels: dict[int, list[Record]] = {}
-    for record in found:
-        if record.subunit:
-            channels.setdefault(record.subunit, []).append(record)
-    return tuple(_sub_meter(channel, channels[channel]) for channel in sorted(channels))
-
-
-def _sub_meter(channel: int, found: Sequence[Record]) -> SubMeter:
-    medium = name = None
-    registers: list[Record] = []
-    for record in found:
-        code = (record.obis or "").partition(":")[2]
-        if code == "24.1.0*255":
-            medium = DEVICE_TYPES.get(record.value, "unknown") if isinstance(record.value, int) else None
-        elif code.startswith("96.1."):
-            name = str(record.value) if record.value is not None else name
-        else:
-            registers.append(record)
-    return SubMeter(channel, medium, name, tuple(registers))
