@@ -161,9 +161,12 @@ def read_element(data: bytes, at: int, end: int) -> Element:
                 else:
                     raise RemoteProtocolError("a length that leaves no room for itself", at)
             elif kind == UNSIGNED:
-                if not 2 <= length <= 9:
+                if length == 2:
+                    children.append(new(Element, (UNSIGNED, data[behind], at, stop)))
+                elif 2 < length < 10:
+                    children.append(new(Element, (UNSIGNED, from_bytes(data[behind:stop], "big"), at, stop)))
+                else:
                     raise RemoteProtocolError(f"a number of {length - 1} octets", at)
-                children.append(new(Element, (UNSIGNED, from_bytes(data[behind:stop], "big"), at, stop)))
             elif kind == INTEGER:
                 if not 2 <= length <= 9:
                     raise RemoteProtocolError(f"a number of {length - 1} octets", at)
