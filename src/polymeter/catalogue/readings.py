@@ -85,7 +85,10 @@ def series_name(record: Record, quantity: str) -> str:
     """The name of a record's series: its OBIS code, else the quantity with what tells it apart."""
     if record.obis is not None:
         return record.obis
-    name = record.name if quantity == "unknown" and record.name else quantity
+    name = quantity.replace(" ", "_")
+    # A record whose own name begins with its quantity says more, as voltage.l1 does.
+    if record.name and (quantity == "unknown" or record.name.partition(".")[0] == name):
+        name = record.name
     if record.tariff:
         name += f".t{record.tariff}"
     if record.storage:

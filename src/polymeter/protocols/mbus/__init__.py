@@ -16,10 +16,19 @@ The transport layer's header: `decode_long_header`, `decode_short_header` (value
 into bytes), `explain_header`, `identity`, `MEDIA`, `medium_name`, `status_text`,
 `decode_manufacturer`, `encode_manufacturer`. `obis_name(record, device_type)` is the name OMS
 gives a record.
+
+The link layer, the conversation and the bus: `frames`, `Connection`, `procedures`, `meter`.
+`decode` explains whole frames; `read_body` what follows a CI field.
 """
 
+from polymeter.protocols.mbus.body import Body, read_body
+from polymeter.protocols.mbus.connection import TRANSITIONS, Connection, End
+from polymeter.protocols.mbus.control import BAUD_RATES, application_error, ci_name
+from polymeter.protocols.mbus.decode import PROTOCOL, Telegram, decode, detect
 from polymeter.protocols.mbus.encoding import encode_record
 from polymeter.protocols.mbus.explain import explain_records
+from polymeter.protocols.mbus.fixed import FixedData, decode_fixed, encode_fixed, fixed_records
+from polymeter.protocols.mbus.frames import Acknowledge, Frame, LongFrame, ShortFrame, decode_frame, encode
 from polymeter.protocols.mbus.headers import SIZES, Header, Layout, layout
 from polymeter.protocols.mbus.obis_names import obis_name
 from polymeter.protocols.mbus.records import Records, decode_records, variable_size
@@ -41,29 +50,51 @@ from polymeter.protocols.mbus.tpl import (
 from polymeter.protocols.mbus.vif import Meaning, describe_vib
 
 __all__ = [
+    "BAUD_RATES",
     "LONG_HEADER_SIZE",
     "MEDIA",
+    "PROTOCOL",
     "SHORT_HEADER_SIZE",
     "SIZES",
+    "TRANSITIONS",
+    "Acknowledge",
+    "Body",
+    "Connection",
+    "End",
+    "FixedData",
+    "Frame",
     "Header",
     "Layout",
+    "LongFrame",
     "LongHeader",
     "Meaning",
     "Records",
+    "ShortFrame",
     "ShortHeader",
+    "Telegram",
+    "application_error",
+    "ci_name",
+    "decode",
+    "decode_fixed",
+    "decode_frame",
     "decode_long_header",
     "decode_manufacturer",
     "decode_records",
     "decode_short_header",
     "describe_vib",
+    "detect",
+    "encode",
+    "encode_fixed",
     "encode_manufacturer",
     "encode_record",
     "explain_header",
     "explain_records",
+    "fixed_records",
     "identity",
     "layout",
     "medium_name",
     "obis_name",
+    "read_body",
     "status_text",
     "variable_size",
 ]

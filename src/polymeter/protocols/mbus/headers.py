@@ -159,6 +159,11 @@ _DATES: Final[dict[int, Convert]] = {
 }
 
 
+def _own_date_time(data: bytes) -> Value:
+    """Type F behind a manufacturer's extension, where Schneider's iEM3000 sets the top bit of good times."""
+    return data_types.decode_date_time(bytes((data[0] & 0x7F,)) + data[1:])
+
+
 def _converter(field: int, meaning: Meaning) -> Convert:
     """The function that reads the data of a record."""
     size = SIZES[field]
@@ -173,7 +178,7 @@ def _converter(field: int, meaning: Meaning) -> Convert:
     if meaning.kind == "opaque":
         return _opaque
     if meaning.kind == "date" and size in _DATES:
-        return _DATES[size]
+        return _own_date_time if meaning.extended and size == 4 else _DATES[size]
     return _integer(meaning)
 
 
@@ -240,6 +245,6 @@ def variable_value(meaning: Meaning, data: bytes) -> Value:
     if meaning.kind == "date" and len(body) in _DATES:
         return _DATES[len(body)](body)
     # A binary number is one where the value has a unit; a password or a key is bytes.
-    if meaning.unit is None or meaning.kind == "opaque":
+    if meaning.unit is None or meaning.text or meaning.kind == "opaque":
         return body
     return _scaled(meaning, int.from_bytes(body, "little", signed=not meaning.unsigned))

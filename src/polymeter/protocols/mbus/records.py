@@ -76,6 +76,7 @@ def decode_records(
     layer: int = 0,
     command: bool = False,
     spans: bool = False,
+    msb_first: bool = False,
 ) -> Records:
     """Read the records between `start` and `end`. Never raises: `problems` say what is wrong.
 
@@ -84,17 +85,18 @@ def decode_records(
         layer: the index of that layer.
         command: whether a master sent them: low combinable codes are then actions, not errors.
         spans: whether to note where everything lies.
+        msb_first: whether data travels most significant byte first (CI 55 and 76).
     """
     if end is not None and end < len(data):
         data = data[:end]
     found = Records(spans=[] if spans else None)
-    points = _walk(data, start, layer, command, found)
+    points = _walk(data, start, layer, command, found, msb_first)
     if points:
         _stamp(found.records, points)
     return found
 
 
-def _walk(data: bytes, at: int, layer: int, command: bool, found: Records) -> list[int]:
+def _walk(data: bytes, at: int, layer: int, command: bool, found: Records, msb_first: bool) -> list[int]:
     """Walk over the records from `at` on; gives the indices of those that are times of others."""
     known = remembered(command)
     records, spans = found.records, found.spans
@@ -127,7 +129,7 @@ def _walk(data: bytes, at: int, layer: int, command: bool, found: Records) -> li
             if stop > end:
                 _break(found, f"{name} needs {size} bytes, {end - at} are left", start, end, layer)
                 break
-            value = convert(data[at:stop])
+            value = convert(data[at:stop] if not msb_first else _turned(data[at:stop], plan))
             if notable:
                 value = _note(plan, value, len(records), start, layer, found, points)
             raw = data[start:stop]
@@ -145,6 +147,11 @@ def _walk(data: bytes, at: int, layer: int, command: bool, found: Records) -> li
     except RemoteProtocolError as error:
         _break(found, str(error), start, end, layer, error.offset)
     return points
+
+
+def _turned(data: bytes, plan: Layout) -> bytes:
+    """Data least significant byte first, which came the other way round; a length byte stays."""
+    return data[:1] + data[:0:-1] if plan.size < 0 else data[::-1]
 
 
 def _variable_size(data: bytes, at: int) -> int:

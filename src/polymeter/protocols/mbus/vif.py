@@ -52,6 +52,8 @@ class Meaning(NamedTuple):
     """Whether the value is the time of the other values of its storage number."""
     text: str = ""
     """The unit as the meter spells it, where the code asks for one in plain text."""
+    extended: bool = False
+    """Whether the manufacturer's own extensions qualify it."""
 
 
 def _name(quantity: str) -> str:
@@ -104,7 +106,7 @@ def _qualified(meaning: Meaning, vib: bytes, at: int, prefix: int, command: bool
         at += 1
         if code == _MANUFACTURER:
             name = _manufacturer_name(meaning.name, vib[at:])
-            return meaning._replace(name=name, point=False)
+            return meaning._replace(name=name, point=False, extended=True)
         modifier: Modifier | None
         if code == 0x7C:
             if at == len(vib):

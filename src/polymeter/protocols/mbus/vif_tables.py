@@ -251,10 +251,10 @@ ORTHOGONAL: Final[dict[int, Modifier]] = {
     0x25: Modifier("per_month", "unit", "/mo"),
     0x26: Modifier("per_year", "unit", "/a"),
     0x27: Modifier("per_measurement", "unit", "/measurement"),
-    0x28: Modifier("per_input_0_pulse", "unit", "/pulse"),
-    0x29: Modifier("per_input_1_pulse", "unit", "/pulse"),
-    0x2A: Modifier("per_output_0_pulse", "unit", "/pulse"),
-    0x2B: Modifier("per_output_1_pulse", "unit", "/pulse"),
+    0x28: Modifier("per_input_0_pulse"),
+    0x29: Modifier("per_input_1_pulse"),
+    0x2A: Modifier("per_output_0_pulse"),
+    0x2B: Modifier("per_output_1_pulse"),
     0x2C: Modifier("per_litre", "unit", "/l"),
     0x2D: Modifier("per_m3", "unit", "/m3"),
     0x2E: Modifier("per_kg", "unit", "/kg"),
@@ -283,7 +283,7 @@ ORTHOGONAL: Final[dict[int, Modifier]] = {
     0x7D: Modifier("", "scale", "", 3),
     0x7E: Modifier("future"),
 }
-"""§ 6.4.8, combinable codes. 7C leads to the next table, behind 7F all is the manufacturer's."""
+"""§ 6.4.8, combinable codes. An increment per pulse keeps its unit: a pulse has none. 7C leads to the next table, behind 7F all is the manufacturer's."""
 
 ORTHOGONAL_FC: Final[dict[int, Modifier]] = {
     0x01: Modifier("l1"),
