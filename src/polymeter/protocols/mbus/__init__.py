@@ -21,6 +21,7 @@ The link layer, the conversation and the bus: `frames`, `Connection`, `procedure
 `decode` explains whole frames; `read_body` what follows a CI field.
 """
 
+from polymeter.protocols.mbus.addresses import ANY, SecondaryAddress
 from polymeter.protocols.mbus.body import Body, read_body
 from polymeter.protocols.mbus.connection import TRANSITIONS, Connection, End
 from polymeter.protocols.mbus.control import BAUD_RATES, application_error, ci_name
@@ -30,8 +31,25 @@ from polymeter.protocols.mbus.explain import explain_records
 from polymeter.protocols.mbus.fixed import FixedData, decode_fixed, encode_fixed, fixed_records
 from polymeter.protocols.mbus.frames import Acknowledge, Frame, LongFrame, ShortFrame, decode_frame, encode
 from polymeter.protocols.mbus.headers import SIZES, Header, Layout, layout
+from polymeter.protocols.mbus.meter import Bus, Session, Slave, serve
 from polymeter.protocols.mbus.obis_names import obis_name
+from polymeter.protocols.mbus.procedures import (
+    Answer,
+    Options,
+    adjust_clock,
+    initialise,
+    read,
+    read_alarm,
+    reset_application,
+    select_data,
+    send_records,
+    set_baud,
+    set_clock,
+    set_primary,
+    set_secondary,
+)
 from polymeter.protocols.mbus.records import Records, decode_records, variable_size
+from polymeter.protocols.mbus.search import Found, Selection, scan_primary, scan_secondary, select
 from polymeter.protocols.mbus.tpl import (
     LONG_HEADER_SIZE,
     MEDIA,
@@ -50,6 +68,7 @@ from polymeter.protocols.mbus.tpl import (
 from polymeter.protocols.mbus.vif import Meaning, describe_vib
 
 __all__ = [
+    "ANY",
     "BAUD_RATES",
     "LONG_HEADER_SIZE",
     "MEDIA",
@@ -58,20 +77,29 @@ __all__ = [
     "SIZES",
     "TRANSITIONS",
     "Acknowledge",
+    "Answer",
     "Body",
+    "Bus",
     "Connection",
     "End",
     "FixedData",
+    "Found",
     "Frame",
     "Header",
     "Layout",
     "LongFrame",
     "LongHeader",
     "Meaning",
+    "Options",
     "Records",
+    "SecondaryAddress",
+    "Selection",
+    "Session",
     "ShortFrame",
     "ShortHeader",
+    "Slave",
     "Telegram",
+    "adjust_clock",
     "application_error",
     "ci_name",
     "decode",
@@ -91,10 +119,24 @@ __all__ = [
     "explain_records",
     "fixed_records",
     "identity",
+    "initialise",
     "layout",
     "medium_name",
     "obis_name",
+    "read",
+    "read_alarm",
     "read_body",
+    "reset_application",
+    "scan_primary",
+    "scan_secondary",
+    "select",
+    "select_data",
+    "send_records",
+    "serve",
+    "set_baud",
+    "set_clock",
+    "set_primary",
+    "set_secondary",
     "status_text",
     "variable_size",
 ]

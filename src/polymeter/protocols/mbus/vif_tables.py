@@ -283,7 +283,8 @@ ORTHOGONAL: Final[dict[int, Modifier]] = {
     0x7D: Modifier("", "scale", "", 3),
     0x7E: Modifier("future"),
 }
-"""§ 6.4.8, combinable codes. An increment per pulse keeps its unit: a pulse has none. 7C leads to the next table, behind 7F all is the manufacturer's."""
+"""§ 6.4.8, combinable codes. An increment per pulse keeps its unit: a pulse has none. 7C
+leads to the next table, behind 7F all is the manufacturer's."""
 
 ORTHOGONAL_FC: Final[dict[int, Modifier]] = {
     0x01: Modifier("l1"),
