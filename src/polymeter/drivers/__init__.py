@@ -4,13 +4,14 @@
 the same driver, whose calls are procedures. `registry` names the drivers, one line each.
 """
 
-from polymeter.drivers.driver import Call, Driver, Row, call, writing_call
+from polymeter.drivers.driver import Call, Discovered, Driver, Row, call, writing_call
 from polymeter.drivers.faces import AsyncMeter, Meter, connect, connect_async
 from polymeter.drivers.registry import driver_named, drivers
 
 __all__ = [
     "AsyncMeter",
     "Call",
+    "Discovered",
     "Driver",
     "Meter",
     "Row",

@@ -19,7 +19,7 @@ from polymeter.protocols.procedure import Parity, Procedure
 from polymeter.protocols.wire import LocalProtocolError, Value
 from polymeter.transports.urls import URL
 
-__all__ = ["Call", "Driver", "Row", "argument_value", "call", "writing_call"]
+__all__ = ["Call", "Discovered", "Driver", "Row", "argument_value", "call", "writing_call"]
 
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -32,6 +32,26 @@ class Row:
     timestamp: datetime | None
     readings: tuple[TelegramReading, ...]
     status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """A meter that a scan found."""
+
+    url: str
+    """Its address, as `read` takes it."""
+    id: str | None = None
+    manufacturer: str | None = None
+    medium: str | None = None
+    version: int | None = None
+    primary: int | None = None
+    """Its short address on the bus, where it has one."""
+    collision: bool = False
+    """Whether several meters answer here that cannot be told apart."""
+
+
+def _ignore(*_: Any) -> None:
+    """What nobody listens to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +100,10 @@ class Driver:
         defaults = self.meter_type.driver if self.meter_type is not None else {}
         self.url = URL(url.scheme, url.line, url.host, url.port, url.path, {**defaults, **url.parameters})
         self.url.refuse_unknown(known)
+        self.on_found: Callable[[Discovered], None] = _ignore
+        """Told by a scan of each meter as it is found."""
+        self.on_progress: Callable[[str, float], None] = _ignore
+        """Told by a scan what is tried now and which part of the whole is done."""
         if not self.has_path and url.line != "serial" and url.path not in ("", "/"):
             raise LocalProtocolError(f"an address of {self.scheme} has no path: leave out {url.path!r}")
 
@@ -115,6 +139,11 @@ class Driver:
     def objects(self) -> Procedure[list[str]]:
         """List what can be read."""
         raise self._absent("objects")
+
+    @call
+    def scan(self) -> Procedure[list[Discovered]]:
+        """Find the meters on a bus."""
+        raise self._absent("scan")
 
     def _absent(self, name: str) -> LocalProtocolError:
         return LocalProtocolError(f"{self.scheme} has no call {name!r}; there are {', '.join(self.calls())}")

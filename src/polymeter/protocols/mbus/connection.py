@@ -28,6 +28,8 @@ from polymeter.protocols.wire import NEED_DATA, Buffer, LocalProtocolError, Need
 
 __all__ = ["TRANSITIONS", "Connection", "End"]
 
+_STARTS: Final = frozenset((0x10, 0x68, 0xE5))
+
 End = Literal["master", "slave"]
 
 _ASKING: Final[dict[tuple[End, str], str]] = {
@@ -120,14 +122,13 @@ class Connection:
             RemoteProtocolError: a frame is damaged or has no place here. It is dropped and the
                 state is as before, so it can be asked for again. Any other exception is a bug.
         """
-        waiting = bytes(self._buffer)
+        waiting = self._buffer.data
         skipped = 0
-        while skipped < len(waiting) and waiting[skipped] not in (0x10, 0x68, 0xE5):
+        while skipped < len(waiting) and waiting[skipped] not in _STARTS:
             skipped += 1
         if skipped:
             self.noise += skipped
             self._buffer.take(skipped)
-            waiting = waiting[skipped:]
         if not waiting:
             return NEED_DATA
         offset = self._buffer.dropped

@@ -105,7 +105,7 @@ class Candidate:
     """Where the fault is."""
 
 
-def checksum(data: bytes) -> int:
+def checksum(data: bytes | bytearray) -> int:
     """The sum of all bytes modulo 256; at most 255 of them."""
     # The low half of Adler-32 is one more than the sum, and computed in C.
     return (adler32(data) - 1) & 0xFF
@@ -135,7 +135,7 @@ def encode(frame: Frame) -> bytes:
             return bytes((LONG_START, length, length, LONG_START)) + body + bytes((checksum(body), STOP))
 
 
-def frame_at(data: bytes, at: int) -> Candidate | None:
+def frame_at(data: bytes | bytearray, at: int) -> Candidate | None:
     """What the bytes at `at` begin: a frame, a damaged or unfinished one, or `None` for nothing.
 
     A frame that is not whole yet ends behind the end of `data` and has no fault.
@@ -169,7 +169,7 @@ def frame_at(data: bytes, at: int) -> Candidate | None:
     return _summed(data, stop - 2, checksum(data[at + 4 : stop - 2]), stop)
 
 
-def _summed(data: bytes, at: int, expected: int, end: int) -> Candidate:
+def _summed(data: bytes | bytearray, at: int, expected: int, end: int) -> Candidate:
     if data[at] != expected:
         return Candidate(end, f"the checksum is {data[at]:02X}, {expected:02X} is expected", at)
     return Candidate(end)

@@ -55,6 +55,8 @@ class Slave:
     """Every so many answers one is damaged, as on a bad line; 0 for never."""
     written: list[Record] = field(default_factory=list)
     """The records that were written to it, apart from its address."""
+    on_write: Callable[[Record], None] | None = None
+    """Told of each of them."""
 
     def write(self, data: bytes, ci: int) -> None:
         """Take in records that a master sends; addresses are taken over."""
@@ -70,7 +72,13 @@ class Slave:
                 numbers = bytes.fromhex(whole.digits[12:])
                 self.header = LongHeader(whole.digits[:8], maker, numbers[0], numbers[1])
             else:
-                self.written.append(record)
+                self.note(record)
+
+    def note(self, record: Record) -> None:
+        """Keep what was written."""
+        self.written.append(record)
+        if self.on_write is not None:
+            self.on_write(record)
 
 
 @dataclass(slots=True)
@@ -189,7 +197,7 @@ class Session:
         else:
             name = {0x6C: "clock", 0x6D: "clock shift"}.get(frame.ci, "baud rate")
             value = BAUD_RATES.get(frame.ci, frame.data)
-            slave.written.append(Record(name, value))
+            slave.note(Record(name, value))
         return b"\xe5"
 
 

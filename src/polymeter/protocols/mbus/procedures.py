@@ -69,6 +69,9 @@ class Options:
     gap_s: float = 0.5
     """Silence in the middle of a frame that ends the wait for the rest of it."""
     repeats: int = 2
+    repeats_silence: bool = True
+    """Whether silence after a selection is asked again; a search, which mostly hears silence, does
+    not."""
     telegrams_max: int = 64
     """Telegrams after which a meter that always has more is left alone."""
     initialises: bool = True

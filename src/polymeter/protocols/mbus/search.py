@@ -39,11 +39,6 @@ class Found:
     version: int | None = None
     collision: bool = False
 
-    @property
-    def address(self) -> str:
-        """What to put behind the host in a meter's URL."""
-        return self.secondary if self.secondary is not None and self.primary is None else str(self.primary)
-
 
 Report = Callable[[Found], None]
 Progress = Callable[[str, float], None]
@@ -84,6 +79,8 @@ def _acknowledged(
             return "one"
         if len(data) > 1:
             return "several"
+        if not data and not options.repeats_silence:
+            break
     return "none"
 
 
@@ -119,10 +116,12 @@ def _found(answer: Answer | None, primary: int | None, secondary: str | None) ->
     header, fixed = answer.body.header, answer.body.fixed
     if isinstance(header, LongHeader):
         own = SecondaryAddress.of(header).digits
+        if primary is None and answer.frame.address <= 250:
+            primary = answer.frame.address
         return Found(primary, own, header.manufacturer, medium_name(header.device_type), header.version)
     if fixed is not None:
         # The fixed structure tells no manufacturer and no version.
-        return Found(primary, secondary or f"{fixed.id}FFFFFFFF", medium=fixed.medium)
+        return Found(primary, f"{fixed.id}FFFFFFFF", medium=fixed.medium)
     return Found(primary, secondary)
 
 
