@@ -122,14 +122,17 @@ def _year(data_low: int, data_high: int, century: int) -> int:
     return (2000 if year <= 80 else 1900) + year
 
 
-def _pattern(day: int, month: int, year: int, low: int, high: int) -> str | None:
-    """A date that recurs, such as every 31 December, as text with ``*`` for every."""
+def _pattern(day: int, month: int, year: int, low: int, high: int, recurs: bool = False) -> str | None:
+    """A date that recurs, such as every 31 December, as text with ``*`` for every.
+
+    `recurs` says that the time of day already does.
+    """
     every_year = (low >> 5 | high >> 4 << 3) == 127
     if (month > 12 and month != 15) or (not every_year and (year == 0 or day == month == 0)):
         return None
     shown_month = "*" if month in (0, 15) else f"{month:02}"
     shown_day = "*" if day == 0 else f"{day:02}"
-    if "*" not in (shown_day, shown_month) and not every_year:
+    if "*" not in (shown_day, shown_month) and not (every_year or recurs):
         return None
     return f"{'*' if every_year else year}-{shown_month}-{shown_day}"
 
@@ -185,11 +188,14 @@ def decode_date_time(data: bytes) -> datetime | str | None:
         )
     except ValueError:
         pass
-    day = _pattern(low & 0x1F, high & 0x0F, year, low, high)
+    every_hour, every_minute = hour & 0x1F == 31, minute & 0x3F == 63
+    if (hour & 0x1F > 23 and not every_hour) or (minute & 0x3F > 59 and not every_minute):
+        return None
+    day = _pattern(low & 0x1F, high & 0x0F, year, low, high, every_hour or every_minute)
     if day is None:
         return None
-    shown_hour = "*" if hour & 0x1F == 31 else f"{hour & 0x1F:02}"
-    shown_minute = "*" if minute & 0x3F == 63 else f"{minute & 0x3F:02}"
+    shown_hour = "*" if every_hour else f"{hour & 0x1F:02}"
+    shown_minute = "*" if every_minute else f"{minute & 0x3F:02}"
     return f"{day} {shown_hour}:{shown_minute}"
 
 
