@@ -16,6 +16,7 @@ __all__ = ["ask"]
 
 PEERS = {
     "iec62056-21": ("iec62056-21==0.0.2",),
+    "pyMeterBus": ("pyMeterBus==0.8.5",),
 }
 
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polymeter.protocols.mbus import (
@@ -47,6 +47,7 @@ def _again(header: Header, data: bytes) -> tuple[Value, bytes]:
 
 
 @pytest.mark.parametrize("vib", VIBS, ids=bytes.hex)
+@settings(max_examples=8, deadline=None)
 @given(
     field=st.sampled_from([*INTEGERS, *DECIMALS]),
     number=st.integers(0, 2**63 - 1),
