@@ -43,6 +43,7 @@ class MBus(Driver):
         "gap": "seconds of silence that end a frame (0.5; on a serial line from its baud rate)",
         "scan_timeout": "seconds to wait for an answer while scanning (0.25, or as on a serial line)",
         "repeats": "how often to ask again after silence or damage (2)",
+        "echo": "yes where the line repeats what we say (no)",
         "initialise": "no to leave out SND_NKE before reading (yes)",
     }
 
