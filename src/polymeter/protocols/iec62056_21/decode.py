@@ -284,7 +284,12 @@ class _Message:
                 self.name, self.why = "break", "SOH B0 ETX with a good block check"
 
     def _values(self, data: str, offset: int) -> None:
-        lines = decode_data(data, strict=False)
+        broken: RemoteProtocolError | None = None
+        try:
+            lines = decode_data(data, offset=offset)
+        except RemoteProtocolError as error:
+            broken = error
+            lines = decode_data(data, strict=False)
         self.records = tuple(records(lines, offset, self.layer))
         if _REFUSALS.search(data):
             self.errors += [
@@ -296,4 +301,5 @@ class _Message:
         for record in self.records:
             if record.obis in _DEVICE_ADDRESS and self.meter.id is None:
                 self.meter = replace(self.meter, id=str(record.value))
-        decode_data(data, offset=offset)  # a line that is no data set costs the message, not its values
+        if broken is not None:
+            raise broken  # a line that is no data set costs the message, not its values
