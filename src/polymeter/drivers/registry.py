@@ -18,8 +18,8 @@ __all__ = ["ENTRY_POINTS", "driver_named", "drivers"]
 ENTRY_POINTS: Final = "polymeter.drivers"
 
 _OURS: Final = {
-    "dlms": "polymeter.drivers.dlms:DLMS",
     "iec62056-21": "polymeter.drivers.iec62056_21:IEC6205621",
+    "dlms": "polymeter.drivers.dlms:DLMS",
     "lis200": "polymeter.drivers.lis200:LIS200",
     "mbus": "polymeter.drivers.mbus:MBus",
     "p1": "polymeter.drivers.p1:P1",

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from polymeter.protocols.dlms.frame_buffer import FrameBuffer
 from polymeter.protocols.dlms.hdlc import Address, Frame, Parameters, decode_frame, encode_frame
-from polymeter.protocols.dlms.hdlc_link import Delivered, FrameBuffer, Link, LinkDown, LinkUp, agreed
+from polymeter.protocols.dlms.hdlc_link import Delivered, Link, LinkDown, LinkUp, agreed
 from polymeter.protocols.wire import NEED_DATA, LocalProtocolError, RemoteProtocolError
 
 DEFAULTS = Parameters()

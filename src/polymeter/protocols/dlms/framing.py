@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Literal, NamedTuple, Protocol
 
+from polymeter.protocols.dlms.frame_buffer import FrameBuffer
 from polymeter.protocols.dlms.hdlc import Address, Frame, Parameters, decode_frame
 from polymeter.protocols.dlms.hdlc_link import (
     Delivered,
     End,
-    FrameBuffer,
     Link,
     LinkDown,
     LinkEvent,

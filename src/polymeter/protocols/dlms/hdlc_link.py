@@ -15,29 +15,22 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from polymeter.protocols.dlms.hdlc import (
-    FLAG,
     LLC_COMMAND,
     LLC_RESPONSE,
     Address,
     Frame,
     Parameters,
-    decode_frame,
     decode_parameters,
     encode_frame,
     encode_parameters,
-    scan,
 )
 from polymeter.protocols.wire import (
-    NEED_DATA,
     LocalProtocolError,
-    NeedData,
-    Problem,
     RemoteProtocolError,
 )
 
 __all__ = [
     "Delivered",
-    "FrameBuffer",
     "Link",
     "LinkDown",
     "LinkEvent",
@@ -48,7 +41,6 @@ __all__ = [
 End = Literal["client", "server"]
 
 MESSAGE_LONGEST: Final = 1 << 20
-BUFFER_MAX: Final = 1 << 20
 UNNUMBERED_MAX: Final = 1024
 """Octets of a UI frame's information when no length was negotiated."""
 
@@ -76,69 +68,6 @@ class Delivered:
 
 
 LinkEvent = LinkUp | LinkDown | Delivered
-
-
-class FrameBuffer:
-    """Finds frames in what a line brings.
-
-    Raises (from `next_frame`):
-        RemoteProtocolError: a frame is damaged. It is dropped; what follows it is intact.
-    """
-
-    def __init__(self, lenient: bool = False) -> None:
-        self.lenient = lenient
-        self.problems: deque[Problem] = deque(maxlen=16)
-        """The check sequences that were wrong and forgiven, the last of them."""
-        self.noise = 0
-        """Octets skipped because no frame begins with them."""
-        self._data = bytearray()
-        self._at = 0
-        self._dropped = 0
-
-    def append(self, data: bytes) -> None:
-        """Take in what came.
-
-        Raises:
-            RemoteProtocolError: more waits than any burst of frames is long; it is dropped.
-        """
-        # Frames are cut off at `_at` and the rest is moved once, so work is linear in what came.
-        del self._data[: self._at]
-        self._dropped += self._at
-        self._at = 0
-        if len(self._data) + len(data) > BUFFER_MAX:
-            waiting = len(self._data) + len(data)
-            self._dropped += len(self._data)
-            self._data.clear()
-            raise RemoteProtocolError(f"{waiting} octets wait, the limit is {BUFFER_MAX}", self._dropped)
-        self._data += data
-
-    def next_octets(self) -> bytes | NeedData:
-        """The next frame as it is on the line, with both flags."""
-        start, end = scan(self._data, self._at)
-        skipped = self._data[self._at : start]
-        self.noise += len(skipped) - skipped.count(FLAG)
-        self._at = start
-        if end < 0:
-            return NEED_DATA
-        # The closing flag stays: it may open the next frame (§ 6.4.2).
-        self._at = end - 1
-        return bytes(self._data[start:end])
-
-    def next_frame(self) -> Frame | NeedData:
-        """The next frame, or `NEED_DATA`."""
-        octets = self.next_octets()
-        if isinstance(octets, NeedData):
-            return octets
-        return self.decode(octets, self._dropped + self._at + 1 - len(octets))
-
-    def decode(self, octets: bytes, offset: int = 0) -> Frame:
-        """One frame's octets; a wrong check sequence is forgiven when lenient, and remembered."""
-        if not self.lenient:
-            return decode_frame(octets, offset=offset)
-        problems: list[Problem] = []
-        frame = decode_frame(octets, offset=offset, problems=problems)
-        self.problems.extend(problems)
-        return frame
 
 
 def agreed(own: Parameters, peer: Parameters) -> Parameters:
