@@ -7,13 +7,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from polymeter import connect, connect_async
-from polymeter.drivers.dlms_address import PARAMETERS, ClockCounters, CountersFrom
+from polymeter.drivers.dlms_address import ClockCounters, CountersFrom
 from polymeter.drivers.faces import driver_for
 from polymeter.protocols.dlms.counters import counter_id
 from polymeter.protocols.dlms.serving import serve as serve_meters
@@ -269,15 +268,3 @@ def test_a_thousand_meters_are_read_at_once_by_one_process() -> None:
         answers = asyncio.run(everything())
     assert [number.value for number, _ in answers] == [f"{n:08d}" for n in range(1, 1001)]
     assert all(energy.error is None and energy.unit == "Wh" for _, energy in answers)
-
-
-def test_the_howto_names_every_parameter_and_its_python_runs(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "howto" / "read-a-dlms-meter.md").read_text("utf-8")
-    for name, meaning in PARAMETERS.items():
-        assert f"| `{name}` | {meaning} |" in page
-    example = page.partition("```python\n")[2].partition("```")[0]
-    with simulated_meter("dlms") as found:
-        exec(example.replace("dlms://127.0.0.1:4059?server=1", found), {})
-    assert "1-0:1.8.0*255" in capsys.readouterr().out

@@ -1,15 +1,13 @@
 """Other people's clients read our simulated meter over loopback TCP: exactly what it serves.
 
-Each library lives in an environment of its own under ``.venvs`` and is run as a program there. What
-a library itself cannot do is listed in `SHORTCOMINGS`, with the error that it gives.
+Each library lives in an environment of its own and is run as a program there. What a library itself
+cannot do is listed in `SHORTCOMINGS`, with the error that it gives.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
+import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,32 +15,15 @@ import pytest
 
 from polymeter import connect
 from polymeter.testing import simulated_meter
-from tools import environment
-from tools.bench import PEERS
+from tests import peers
 
-HERE = Path(__file__).parent / "peers"
 NOW = datetime(2026, 3, 1, 12, 7, 30, tzinfo=UTC)
 START = datetime(2026, 2, 20, tzinfo=UTC)
 END = START + timedelta(minutes=15 * 199)
-LIBRARIES = {
-    "gurux-dlms": ("gurux-dlms", "gurux_client.py"),
-    "dlms-cosem": ("dlms-cosem==21.3.2", "dlms_cosem_client.py"),
-}
+ORACLES = {"gurux-dlms": "gurux_dlms_client.py", "dlms-cosem": "dlms_cosem_client.py"}
 SHORTCOMINGS: dict[str, dict[str, str]] = {
     "dlms-cosem": {"by_entry": "NotImplementedError"},
 }
-
-
-def interpreter(name: str) -> str:
-    """The Python of a library's own environment, made when it is not there yet."""
-    requirement, _ = LIBRARIES[name]
-    venv = PEERS / name
-    stamp = venv / "requirements"
-    if not stamp.exists() or stamp.read_text() != requirement:
-        environment.make_venv(venv)
-        environment.pip(venv, [requirement])
-        stamp.write_text(requirement)
-    return str(venv / "bin" / "python")
 
 
 def ask(library: str, address: str, **wish: Any) -> dict[str, Any]:
@@ -62,14 +43,11 @@ def ask(library: str, address: str, **wish: Any) -> dict[str, Any]:
         "auth_key": given.get("auth_key"),
         "title": "504d520000000002",  # its counter begins at 0, ours is far ahead
     }
-    command = [interpreter(library), str(HERE / LIBRARIES[library][1]), json.dumps(wish)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    answer: dict[str, Any] = peers.ask_json(library, ORACLES[library], wish)
     return answer
 
 
-@pytest.mark.parametrize("library", sorted(LIBRARIES))
+@pytest.mark.parametrize("library", sorted(ORACLES))
 @pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
 @pytest.mark.parametrize("auth", ["none", "low", "gmac"])
 def test_a_peer_reads_what_we_serve(library: str, auth: str, framing: str) -> None:
@@ -96,9 +74,7 @@ def test_a_peer_reads_what_we_serve(library: str, auth: str, framing: str) -> No
         for row in rows
     ]
     assert len(table) == 200
-    dotted = [
-        [one["class"], one["obis"].replace("-", ".").replace(":", ".").replace("*", ".")] for one in ours
-    ]
+    dotted = [[one["class"], ".".join(re.split("[-:.*]", one["obis"]))] for one in ours]
     expected = {
         "objects": sorted(dotted),
         "register": str(register.value),

@@ -1,6 +1,6 @@
 """Reads a meter with gurux-dlms and prints what it read; runs in an interpreter of its own.
 
-The one argument is a JSON object that says where and how; what the library cannot do is given with
+A JSON object on stdin says where and how; what the library cannot do is given with
 its error. Only the library's public interface is used.
 """
 
@@ -92,7 +92,8 @@ def table(buffer):
 
 
 def main():
-    wish = json.loads(sys.argv[1])
+    wish = json.load(sys.stdin)
+    answer, sys.stdout = sys.stdout, sys.stderr  # the library prints what it ciphers
     reader = Reader(wish)
     result = {}
     reader.associate()
@@ -116,7 +117,7 @@ def main():
     reply = reader.block(reader.client.readRowsByEntry(profile, wish["first"], count))
     result["by_entry"] = table(reader.client.updateValue(profile, 2, reply.value))
     reader.release()
-    print(json.dumps(result))
+    print(json.dumps(result), file=answer)
 
 
 main()

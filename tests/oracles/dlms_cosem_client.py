@@ -1,6 +1,6 @@
 """Reads a meter with dlms-cosem and prints what it read; runs in an interpreter of its own.
 
-The one argument is a JSON object that says where and how; what the library cannot do is given with
+A JSON object on stdin says where and how; what the library cannot do is given with
 its error. Only the library's public interface is used; HDLC goes through pyserial's socket line.
 """
 
@@ -68,7 +68,7 @@ def attempt(result, name, work):
 
 
 def main():
-    wish = json.loads(sys.argv[1])
+    wish = json.load(sys.stdin)
     client = make_client(wish)
     result = {}
     client.connect()
