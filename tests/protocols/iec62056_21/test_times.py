@@ -64,8 +64,8 @@ def test_dates_are_read(text: str, expected: date | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("120509", (time(12, 5, 9), None)), ("1120509", (time(12, 5, 9), "1")), ("12:05:09", (time(12, 5, 9), None)),
-    
+    [("120509", (time(12, 5, 9), None)), ("1120509", (time(12, 5, 9), "1")),
+     ("12:05:09", (time(12, 5, 9), None)),
      ("1205", (time(12, 5), None)), ("250000", None), ("12-05", None)],
 )  # fmt: skip
 def test_times_of_day_are_read(text: str, expected: tuple[time, str | None] | None) -> None:
