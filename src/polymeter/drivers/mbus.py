@@ -63,8 +63,7 @@ class MBus(Driver):
         )
         scan_s = given.number("scan_timeout", usual.answer_timeout_s if serial else 0.25)
         self._scanning = mbus.Options(scan_s, min(gap_s, scan_s), repeats, repeats_silence=False)
-        echo = given.choice("echo", "no", ("yes", "no")) == "yes"
-        self._connection = mbus.Connection("master", echo=echo)
+        self._connection = mbus.Connection("master")
         self._address = self._parsed_address()
 
     def _baud(self) -> int:

@@ -73,6 +73,7 @@ def a_list(*entries: Element) -> sml.Message:
         (sml.listing(), "ListEntry has 7 fields, not 0"),
         (sml.unsigned(1, 1), "ListEntry is expected"),
         (sml.listing(*[sml.unsigned(1, 1)] * 7), "octets is expected"),
+        (sml.listing(*[sml.integer(1, 1)] * 7), "octets is expected"),
         (
             sml.Entry(b"123456", 1, 30, 0)
             .element()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-__all__ = ["APPLICATION_ERRORS", "BAUD_RATES", "CI_NAMES", "RESET_SUBCODES", "application_error", "ci_name"]
+__all__ = [
+    "APPLICATION_ERRORS",
+    "BAUD_RATES",
+    "CI_NAMES",
+    "MSB_FIRST",
+    "RESET_SUBCODES",
+    "application_error",
+    "ci_name",
+]
 
 Body = Literal["records", "fixed", "error", "alarm", "reset", "select", "clock", "baud", "opaque"]
 HeaderKind = Literal["none", "short", "long"]

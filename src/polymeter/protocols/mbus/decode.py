@@ -7,16 +7,15 @@ stretch of bytes that is none. Behind damage the next frame with a good checksum
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from polymeter.protocols.mbus import frames
 from polymeter.protocols.mbus.body import read_body
-from polymeter.protocols.mbus.control import ci_name
+from polymeter.protocols.mbus.control import MSB_FIRST, ci_name
 from polymeter.protocols.mbus.fixed import FixedData
 from polymeter.protocols.mbus.frames import Acknowledge, Frame, LongFrame, ShortFrame, control_name, frame_at
-from polymeter.protocols.mbus.tpl import LongHeader, ShortHeader, identity
+from polymeter.protocols.mbus.tpl import LongHeader, ShortHeader, decode_long_header, identity
 from polymeter.protocols.wire import (
     Decoded,
     DecodeOptions,
@@ -37,8 +36,7 @@ _DLMS_TRANSPORT: Final = range(0x20)
 """CI fields of the DLMS/COSEM transport layer over M-Bus (EN 13757-1): not ours to explain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Telegram:
+class Telegram(NamedTuple):
     """A frame as our own value."""
 
     frame: Frame
@@ -74,22 +72,28 @@ def decode(data: bytes, options: DecodeOptions = _DEFAULTS, *, explain: bool = T
 
     With `options.lenient` the records of a frame are listed although its checksum does not fit.
     """
-    return [_decode_frame(data[start:end], start, options, explain) for start, end in _split(data)]
+    return [
+        _decode_frame(data[start:end], start, good, options, explain) for start, end, good in _split(data)
+    ]
 
 
-def _split(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where frames, damaged ones and noise begin and end. Work is linear in the input."""
+def _split(data: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Where frames, damaged ones and noise begin and end, and which are good. Work is linear."""
     at, end = 0, len(data)
+    next_good = 0
     while at < end:
         candidate = frame_at(data, at)
         if candidate is not None and candidate.fault is None and candidate.end <= end:
-            stop = candidate.end
+            stop, good = candidate.end, True
         else:
-            stop = _next_good(data, at + 1)
+            good = False
+            if next_good <= at:
+                next_good = _next_good(data, at + 1)
+            stop = next_good
             # A whole damaged frame is shown by itself, what follows it is noise of its own.
             if candidate is not None and at < candidate.end < stop and candidate.end - at > 4:
                 stop = candidate.end
-        yield at, stop
+        yield at, stop, good
         at = stop
 
 
@@ -105,17 +109,23 @@ def _next_good(data: bytes, at: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _identity(header: LongHeader) -> MeterIdentity:
-    return identity(header)
+def _identity(address: bytes) -> MeterIdentity:
+    """Who has this secondary address. A fleet has few that come over and over."""
+    return identity(decode_long_header(address + bytes(4)))
 
 
-def _decode_frame(data: bytes, start: int, options: DecodeOptions, explain: bool) -> Decoded:
+_NOBODY: Final = MeterIdentity()
+
+
+def _decode_frame(data: bytes, start: int, good: bool, options: DecodeOptions, explain: bool) -> Decoded:
     tree = Tree(data, "frame", start=start) if explain else None
+    why = "68 … 16 with a good checksum"
+    problems: list[Problem] = []
+    if good and data[0] == frames.LONG_START:
+        return _long(data, tree, why, problems)
     candidate = frame_at(data, 0)
     if candidate is None:
         return _refused(tree, "noise", f"{len(data)} bytes that begin no frame", 0)
-    why = "68 … 16 with a good checksum"
-    problems: list[Problem] = []
     if candidate.fault is not None or candidate.end > len(data):
         cut = candidate.end > len(data)
         fault = f"the frame has {len(data)} bytes, {candidate.end} are announced" if cut else candidate.fault
@@ -175,7 +185,7 @@ def _long(data: bytes, tree: Tree | None, why: str, problems: list[Problem]) -> 
     header: LongHeader | ShortHeader | None = None
     fixed: FixedData | None = None
     records: tuple[Record, ...] = ()
-    meter, more, encrypted = MeterIdentity(), False, False
+    meter, more, encrypted = _NOBODY, False, False
     try:
         body = read_body(data, 7, end, frame.ci, from_master=frame.from_master, tree=tree)
     except RemoteProtocolError as error:
@@ -188,7 +198,7 @@ def _long(data: bytes, tree: Tree | None, why: str, problems: list[Problem]) -> 
         encrypted, valid = body.encrypted, valid and not body.broken
         problems += body.problems
         if isinstance(header, LongHeader):
-            meter = _identity(header)
+            meter = _identity(data[7:15]) if frame.ci not in MSB_FIRST else identity(header)
         elif fixed is not None:
             meter = MeterIdentity(fixed.id, medium=fixed.medium)
     layers: tuple[Layer, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 from zlib import adler32
 
@@ -95,8 +94,7 @@ class LongFrame(NamedTuple):
 Frame = Acknowledge | ShortFrame | LongFrame
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Bytes that begin like a frame: where they end and what is wrong with them, if anything."""
 
     end: int

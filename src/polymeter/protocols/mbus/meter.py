@@ -8,7 +8,7 @@ the line out, which collide where several answer. `serve` is the conversation ar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from polymeter.protocols.mbus.addresses import SecondaryAddress
@@ -65,7 +65,7 @@ class Slave:
             if record.name == "address" and isinstance(value, int):
                 self.address = value & 0xFF
             elif record.name == "identification" and isinstance(value, str):
-                self.header = replace(self.header, id=value)
+                self.header = self.header._replace(id=value)
             elif record.name == "identification" and isinstance(value, int):
                 whole = SecondaryAddress.decode(value.to_bytes(8, "little"))
                 maker = whole.manufacturer or self.header.manufacturer

@@ -280,4 +280,4 @@ def _stamp(records: list[Record], points: list[int]) -> None:
             or get((storage, 0, 0, "instantaneous"))
         )
         if at is not None:
-            records[index] = new(Record, (*record[:5], at, *record[6:]))
+            records[index] = new(Record, record[:5] + (at,) + record[6:])  # noqa: RUF005 - twice as fast

@@ -7,8 +7,8 @@ the data is encrypted; on wire it is the signature and nearly always zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from polymeter.protocols.wire import LocalProtocolError, MeterIdentity, RemoteProtocolError, Tree
 
@@ -84,9 +84,11 @@ _APPLICATION: Final = ("no error", "application busy", "application error", "abn
 _STATUS_BITS: Final = ((0x04, "power low"), (0x08, "permanent error"), (0x10, "temporary error"))
 
 
-@dataclass(frozen=True, slots=True)
-class LongHeader:
-    """Identification, access number, status and configuration field: twelve bytes."""
+class LongHeader(NamedTuple):
+    """Identification, access number, status and configuration field: twelve bytes.
+
+    A tuple, since every telegram makes one; ``header._replace(id=…)`` gives a changed one.
+    """
 
     id: str
     """Eight digits; hexadecimal ones are kept."""
@@ -118,8 +120,7 @@ class LongHeader:
         return bytes(self)[:8]
 
 
-@dataclass(frozen=True, slots=True)
-class ShortHeader:
+class ShortHeader(NamedTuple):
     """Access number, status and configuration field: four bytes."""
 
     access_number: int = 0
@@ -130,6 +131,7 @@ class ShortHeader:
         return bytes((self.access_number, self.status)) + self.configuration.to_bytes(2, "little")
 
 
+@lru_cache(maxsize=1024)
 def decode_manufacturer(data: bytes) -> str:
     """The three letters of a FLAG code in two bytes, least significant first."""
     code = data[0] | data[1] << 8

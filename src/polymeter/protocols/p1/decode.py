@@ -14,7 +14,8 @@ from typing import Final
 from polymeter.protocols.p1.ciphering import Damaged, decipher
 from polymeter.protocols.p1.explain import explain_ciphered, explain_tag, explain_telegram
 from polymeter.protocols.p1.frames import Ciphered, Span, Telegram, decode_ciphered, find_span, read_telegram
-from polymeter.protocols.p1.readings import identity, records
+from polymeter.protocols.p1.readings import records
+from polymeter.protocols.p1.sub_meters import identity
 from polymeter.protocols.wire import (
     AccessDenied,
     Decoded,
@@ -140,19 +141,17 @@ def _decode_plain(
     errors: list[Problem] = []
     if damage is not None:
         errors.append(Problem(str(damage), damage.offset, layer))
-    meter = MeterIdentity(manufacturer=telegram.manufacturer, identification=telegram.name)
     found: list[Record] = []
     if damage is None or options.lenient:
         first = 1 + len(telegram.identification)
         raw = frame[first : first + len(telegram.data)]
         checked = telegram.checksum is not None and damage is None
         try:
-            found.extend(
-                records(telegram.data, raw, offset + first, layer, strict=not (checked or options.lenient))
-            )
+            strict = not (checked or options.lenient)
+            records(telegram.data, raw, offset + first, layer, strict=strict, into=found)
         except RemoteProtocolError as error:
             errors.append(Problem(str(error), error.offset, layer))
-        meter = identity(telegram.identification, found)
+    meter = identity(telegram.identification, found)
     if tree is not None:
         explain_telegram(frame, telegram, offset, tree, sound=damage is None)
     why = "/ … ! with a good checksum" if telegram.checksum is not None else "/ … !, without a checksum"

@@ -229,13 +229,13 @@ def find_span(data: bytes, at: int = 0, *, more: bool = False) -> Span | None:
     `end`. Without, such a frame reaches to the end of `data`, or to the frame after it, and is not
     sound.
     """
-    head = _HEAD.search(data, at)
+    head = _next_head(data, at)
     enveloped = _find_ciphered(data, at, head.start() if head is not None else len(data), more)
     if enveloped is not None:
         return enveloped
     if head is None:
         return None
-    following = _HEAD.search(data, head.end())
+    following = _next_head(data, head.end())
     reach = min(head.start() + TELEGRAM_MAX, len(data) if following is None else following.start())
     mark = data.find(b"\n!", head.end() - 1, reach)
     if mark < 0 and following is not None:
@@ -248,6 +248,16 @@ def find_span(data: bytes, at: int = 0, *, more: bool = False) -> Span | None:
     if more and tail[2] is None and (tail.end() == len(data) or data[tail.end() :] == b"\r"):
         return Span("telegram", head.start(), None)
     return Span("telegram", head.start(), tail.end())
+
+
+def _next_head(data: bytes, at: int) -> re.Match[bytes] | None:
+    """The next first line at or after `at`."""
+    at = data.find(b"/", at)
+    while at >= 0:
+        if (head := _HEAD.match(data, at)) is not None:
+            return head
+        at = data.find(b"/", at + 1)
+    return None
 
 
 def _find_ciphered(data: bytes, at: int, before: int, more: bool) -> Span | None:

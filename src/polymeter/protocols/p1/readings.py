@@ -17,117 +17,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from polymeter.protocols import obis
-from polymeter.protocols.units import normal_unit
-from polymeter.protocols.wire import MeterIdentity, Record, RemoteProtocolError, Value
+from polymeter.protocols.p1.values import (
+    TIME,
+    Address,
+    address,
+    number,
+    parse_time,
+    register,
+    unit_of,
+    value_of,
+)
+from polymeter.protocols.wire import Record, RemoteProtocolError, Value
 
-__all__ = ["DEVICE_TYPES", "SubMeter", "identity", "line_ends", "parse_time", "records", "sub_meters"]
+__all__ = ["DATA_SET", "line_ends", "records"]
 
 DATA_SET: Final = re.compile(r"([^()\r\n]*)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?")
-"""Address, value, unit, and the end of the line if the line ends here."""
+_LINES: Final = re.compile(
+    r"([^()\r\n]+)\((?:(\d{1,20}(\.\d{1,20})?)|([^()*\r\n]*))(?:\*([^()\r\n]+))?\)\r\n|([^\n]*\n|[^\n]+)",
+    re.ASCII,
+)
+"""Every line of a telegram: those that are one set, as most are, taken apart; others whole."""
+_TIMED: Final = re.compile(
+    r"([^()\r\n]+)\((\d{12}[SW])\)\((\d{1,20}(?:\.\d{1,20})?)\*([^()\r\n]+)\)\r\n", re.ASCII
+)
+"""A value behind its time, as sub-meters have it."""
+_ONE_SET: Final = frozenset(("number", "text", "octets", "clock"))
+"""Kinds of address whose lines mean the same whether they hold one set or more."""
 _BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r)")
 _REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
-_TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
-_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?", re.ASCII)
 _CLOCK: Final = re.compile(r"\n0-0:1\.0\.0(?:\*255)?\(([^()]*)\)")
 _COUNT: Final = re.compile(r"\d{0,4}", re.ASCII)
-_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
-
-DEVICE_TYPES: Final = {
-    0: "other", 1: "oil", 2: "electricity", 3: "gas", 4: "heat", 5: "steam", 6: "hot water", 7: "water",
-    8: "heat cost allocator", 9: "compressed air", 10: "cooling", 11: "cooling", 12: "heat",
-    13: "heat and cooling", 21: "hot water", 22: "cold water", 23: "hot and cold water", 40: "waste water",
-}  # fmt: skip
-"""M-Bus device types (EN 13757-7), as ``0-n:24.1.0`` gives them."""
-
-_ENERGY: Final = frozenset({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"})
-
-
-class Address(NamedTuple):
-    """What the code of a data set says about its value."""
-
-    code: str | None
-    kind: str
-    """``number``, ``text``, ``octets`` or ``clock``, or the shape of line that it begins."""
-    channel: int = 0
-    """The M-Bus channel of a sub-meter, 0 for the meter itself."""
-
-
-@lru_cache(maxsize=4096)
-def address(text: str) -> Address:
-    """Look an address up."""
-    code = obis.parse(text)
-    if code is None:
-        return Address(None, "text")
-    a, b, c, d, e, _ = code
-    kind = "number"
-    if a == 0 and (c, d) == (1, 0):
-        kind = "clock"
-    elif (c, d) == (99, 97):
-        kind = "log"
-    elif (c, d) == (98, 1):
-        kind = "history"
-    elif (a, c, d, e) == (0, 24, 3, 0):
-        kind = "old sub-meter"
-    elif (c, d) == (42, 0) or (c == 96 and d in (1, 13)):
-        kind = "octets"
-    elif c == 0 or (c == 96 and d not in (3, 7)):
-        kind = "text"
-    return Address(str(code), kind, b if a == 0 else 0)
-
-
-@lru_cache(maxsize=8192)
-def parse_time(text: str) -> datetime | None:
-    """``YYMMDDhhmmss`` with or without flag, `None` if it is no time, such as that of a lost sub-meter."""
-    match = _TIME.fullmatch(text)
-    if match is None:
-        return None
-    year, *rest = (int(group) for group in match.groups()[:6])
-    try:
-        return datetime(2000 + year, *rest, fold=int(match[7] in ("W", "w")))  # type: ignore[arg-type]  # noqa: DTZ001 - the zone is the meter's
-    except ValueError:
-        return None
-
-
-_unit = lru_cache(maxsize=1024)(normal_unit)
-
-
-def octets_text(text: str) -> str:
-    """An octet string that spells a text in hex, as that text; anything else as it is written."""
-    if _HEX.fullmatch(text):
-        spelt = bytes.fromhex(text)
-        if all(32 <= byte < 127 for byte in spelt):
-            return spelt.decode("ascii")
-    return text
-
-
-def number(text: str) -> int | Decimal | None:
-    """A number as written, `None` if it is none."""
-    if text.isdecimal() and text.isascii():
-        return int(text) if len(text) < 40 else None
-    if len(text) < 40 and _NUMBER.fullmatch(text):
-        return Decimal(text.replace(",", ".")) if "." in text or "," in text else int(text)
-    return None
-
-
-def value_of(kind: str, text: str, unit: str | None) -> Value:
-    """The value of a data set by the kind of its address; `None` for an empty one."""
-    if not text:
-        return None
-    if kind == "octets":
-        return octets_text(text)
-    if kind == "clock":
-        return parse_time(text) or text
-    if kind == "text" and unit is None:
-        return text
-    found = number(text)
-    return text if found is None else found
 
 
 class _Reader:
@@ -147,9 +72,77 @@ class _Reader:
         found = _CLOCK.search(self.text)
         return parse_time(found[1]) if found is not None else None
 
-    def read(self) -> Iterator[Record]:
+    def read(self, found: list[Record]) -> None:
+        """Append the records to `found`, which has those before it if a line is refused."""
+        raw, offset, layer, clock = self.raw, self.offset, self.layer, self.clock
+        new, append, at = tuple.__new__, found.append, 0
+        value: Value
+        whole = self.text
+        for name, digits, fraction, text, unit, other in _LINES.findall(whole):
+            if other:
+                end = at + len(other)
+                timed = _TIMED.fullmatch(other)
+                if timed is not None:
+                    name, stamp, digits, unit = timed.groups()
+                    code, kind, channel, given, quantity = _meaning(name, unit)
+                    if kind == "number":
+                        value = Decimal(digits) if "." in digits else int(digits)
+                        inner = at + len(name) + len(stamp) + 2
+                        append(
+                            Record(
+                                name,
+                                value,
+                                given,
+                                code,
+                                quantity,
+                                parse_time(stamp),
+                                subunit=channel,
+                                layer=layer,
+                                offset=offset + inner,
+                                raw=raw[inner : end - 2],
+                            )
+                        )
+                        at = end
+                        continue
+                found.extend(self._lines(at, end))
+                at = end
+                continue
+            code, kind, channel, given, quantity = _meaning(name, unit)
+            end = whole.find("\n", at) + 1
+            if kind == "number" and digits:
+                value = Decimal(digits) if fraction else int(digits)
+            elif kind in _ONE_SET:
+                value = value_of(kind, digits or text, unit or None)
+            else:
+                found.extend(self._lines(at, end))
+                at = end
+                continue
+            append(
+                new(
+                    Record,
+                    (
+                        name,
+                        value,
+                        given,
+                        code,
+                        quantity,
+                        clock,
+                        0,
+                        0,
+                        channel,
+                        "instantaneous",
+                        layer,
+                        offset + at,
+                        raw[at : end - 2],
+                    ),
+                )
+            )
+            at = end
+
+    def _lines(self, at: int, size: int) -> Iterator[Record]:
+        """The records of any lines, from `at` up to `size`."""
         text, raw, offset, layer, clock = self.text, self.raw, self.offset, self.layer, self.clock
-        match_set, at, size = DATA_SET.match, 0, len(self.text)
+        match_set = DATA_SET.match
         while at < size:
             match = match_set(text, at)
             if match is None:
@@ -167,14 +160,14 @@ class _Reader:
             end = match.end()
             known = address(name)
             if line_end is not None and name and known.kind not in ("log", "history", "old sub-meter"):
-                given = None if unit is None else _unit(unit)
+                given = None if unit is None else unit_of(unit)
                 kind, channel = known.kind, known.channel
                 yield Record(
                     name,
                     value_of(kind, value, unit),
                     given,
                     known.code,
-                    _quantity(known, given) if channel else "unknown",
+                    register(given) if channel else "unknown",
                     clock,
                     0,
                     0,
@@ -224,7 +217,7 @@ class _Reader:
             value,
             unit,
             known.code,
-            _quantity(known, unit),
+            register(unit) if known.channel else "unknown",
             time,
             storage,
             subunit=known.channel,
@@ -269,7 +262,7 @@ class _Reader:
             own = time
             if index == 0 and len(sets) == 2 and _is_time(sets[1], 1):
                 own = parse_time(sets[1][2])
-            given = None if unit is None else _unit(unit)
+            given = None if unit is None else unit_of(unit)
             value = value_of(known.kind, text, unit)
             if count == 1:
                 yield self._record(match, known, name, value, given, own)
@@ -296,7 +289,7 @@ class _Reader:
             number_of += 1
             time = parse_time(times[-1][2]) if times else None
             named = column or known
-            given = None if match[3] is None else _unit(match[3])
+            given = None if match[3] is None else unit_of(match[3])
             history = known.kind == "history"
             yield self._record(
                 match,
@@ -323,7 +316,7 @@ class _Reader:
         names = sets[4 : 4 + 2 * columns : 2]
         units = sets[5 : 5 + 2 * columns : 2]
         self.pending = [
-            (address(name[2])._replace(channel=known.channel), sets[0][1], _unit(unit[2]), time)
+            (address(name[2])._replace(channel=known.channel), sets[0][1], unit_of(unit[2]), time)
             for name, unit in zip(names, units, strict=True)
         ]
         if values := sets[4 + 2 * columns :]:
@@ -334,14 +327,14 @@ class _Reader:
             known, name, unit, time = (
                 self.pending.pop(0) if self.pending else (Address(None, "number"), "", None, None)
             )
-            given = unit if match[3] is None else _unit(match[3])
+            given = unit if match[3] is None else unit_of(match[3])
             yield self._record(match, known, name, value_of("number", match[2], given), given, time)
         self.pending = []
 
 
 def _is_time(match: re.Match[str], index: int) -> bool:
     """Whether a set is a time; one with an address of its own behind another is that one's value."""
-    return match[3] is None and (not match[1] or not index) and _TIME.fullmatch(match[2]) is not None
+    return match[3] is None and (not match[1] or not index) and TIME.fullmatch(match[2]) is not None
 
 
 def _lists_codes(sets: Sequence[re.Match[str]]) -> bool:
@@ -351,25 +344,36 @@ def _lists_codes(sets: Sequence[re.Match[str]]) -> bool:
     return len(sets) < 2 or (sets[1][3] is None and obis.parse(sets[1][2]) is not None)
 
 
-def _quantity(known: Address, unit: str | None) -> str:
-    """What a sub-meter's register measures, by its unit; the catalogue knows the other codes."""
-    if known.channel and unit is not None:
-        return "volume" if unit in ("m3", "l") else "energy" if unit in _ENERGY else "unknown"
-    return "unknown"
+@lru_cache(maxsize=8192)
+def _meaning(name: str, unit: str) -> tuple[str | None, str, int, str | None, str]:
+    """What address and unit of a line say together: code, kind, channel, unit, quantity."""
+    code, kind, channel = address(name)
+    given = unit_of(unit) if unit else None
+    return code, kind, channel, given, register(given) if channel else "unknown"
 
 
 def records(
-    text: str, raw: bytes, offset: int = 0, layer: int = 0, *, strict: bool = True
-) -> Iterator[Record]:
+    text: str,
+    raw: bytes,
+    offset: int = 0,
+    layer: int = 0,
+    *,
+    strict: bool = True,
+    into: list[Record] | None = None,
+) -> list[Record]:
     """The records of a telegram's data; `text` is `raw` as Latin-1, found at `offset` of its layer.
 
     With `strict` off a line that holds no data sets becomes a record without a name, for telegrams
     whose checksum says that the meter meant it so.
 
+    They are appended to `into` if it is given; it keeps those before a line that is refused.
+
     Raises:
         RemoteProtocolError: such a line, with its place.
     """
-    return _Reader(text, raw, offset, layer, strict).read()
+    found: list[Record] = [] if into is None else into
+    _Reader(text, raw, offset, layer, strict).read(found)
+    return found
 
 
 def line_ends(text: str) -> Iterator[tuple[int, int]]:
@@ -381,60 +385,3 @@ def line_ends(text: str) -> Iterator[tuple[int, int]]:
         end = max(match.end(), at + 1)
         yield at, end
         at = end
-
-
-_IDENTITIES: Final = {
-    code: rank
-    for rank, code in enumerate(
-        ("0-0:96.1.1*255", "0-0:96.1.0*255", "1-0:0.0.0*255", "0-0:96.1.255*255", "1-0:96.1.0*255",
-         "0-0:42.0.0*255", "1-0:42.0.0*255")
-    )
-}  # fmt: skip
-
-
-def identity(identification: str, found: Sequence[Record]) -> MeterIdentity:
-    """Who sent a telegram, by its first line and its records."""
-    best, name, electricity = len(_IDENTITIES), None, False
-    for record in found:
-        code = record.obis
-        if code in _IDENTITIES and _IDENTITIES[code] < best and record.value is not None:
-            best, name = _IDENTITIES[code], str(record.value)
-        elif code is not None and code[0] == "1":
-            electricity = True
-    return MeterIdentity(
-        name, identification[:3], "electricity" if electricity else None, identification=identification[4:]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SubMeter:
-    """A meter on one of the meter's M-Bus channels, with the latest of what it measured."""
-
-    channel: int
-    medium: str | None
-    id: str | None
-    records: tuple[Record, ...]
-    """Its registers, each with the time at which the meter fetched it."""
-
-
-def sub_meters(found: Sequence[Record]) -> tuple[SubMeter, ...]:
-    """The sub-meters of a telegram, by channel."""
-    channels: dict[int, list[Record]] = {}
-    for record in found:
-        if record.subunit:
-            channels.setdefault(record.subunit, []).append(record)
-    return tuple(_sub_meter(channel, channels[channel]) for channel in sorted(channels))
-
-
-def _sub_meter(channel: int, found: Sequence[Record]) -> SubMeter:
-    medium = name = None
-    registers: list[Record] = []
-    for record in found:
-        code = (record.obis or "").partition(":")[2]
-        if code == "24.1.0*255":
-            medium = DEVICE_TYPES.get(record.value, "unknown") if isinstance(record.value, int) else None
-        elif code.startswith("96.1."):
-            name = str(record.value) if record.value is not None else name
-        else:
-            registers.append(record)
-    return SubMeter(channel, medium, name, tuple(registers))

@@ -116,6 +116,18 @@ def read_element(data: bytes, at: int, end: int) -> Element:
         if at >= end:
             raise RemoteProtocolError("the data ends inside an element", end)
         head = data[at]
+        if head == 1:
+            children.append(new(Element, (OCTETS, None, at, at + 1)))
+            at += 1
+            left -= 1
+            while not left:
+                if not outer:
+                    return top[0]
+                start, left, children = outer.pop()
+                unfinished = children[-1]
+                children[-1] = new(Element, (LIST, unfinished[1], unfinished[2], at))
+                left -= 1
+            continue
         kind, length = head >> 4, head & 15
         behind = at + 1
         if kind > 7:
@@ -149,9 +161,12 @@ def read_element(data: bytes, at: int, end: int) -> Element:
                 else:
                     raise RemoteProtocolError("a length that leaves no room for itself", at)
             elif kind == UNSIGNED:
-                if not 2 <= length <= 9:
+                if length == 2:
+                    children.append(new(Element, (UNSIGNED, data[behind], at, stop)))
+                elif 2 < length < 10:
+                    children.append(new(Element, (UNSIGNED, from_bytes(data[behind:stop], "big"), at, stop)))
+                else:
                     raise RemoteProtocolError(f"a number of {length - 1} octets", at)
-                children.append(new(Element, (UNSIGNED, from_bytes(data[behind:stop], "big"), at, stop)))
             elif kind == INTEGER:
                 if not 2 <= length <= 9:
                     raise RemoteProtocolError(f"a number of {length - 1} octets", at)
