@@ -131,9 +131,12 @@ def test_a_clock_is_written_in_the_meters_zone() -> None:
 
 
 def test_what_the_meter_refuses_to_write_is_raised() -> None:
-    with simulated("iec62056-21") as address, connect(address) as meter:
-        with pytest.raises(AccessDenied, match="ERROR"):
-            meter.call("write", address="1.8.0", value="0")
+    with (
+        simulated("iec62056-21") as address,
+        connect(address) as meter,
+        pytest.raises(AccessDenied, match="ERROR"),
+    ):
+        meter.call("write", address="1.8.0", value="0")
         meter.call("write", address="0.9.2", value="270203")
         with pytest.raises(AccessDenied):
             meter.call("execute", data="E(1)")
@@ -248,11 +251,13 @@ def test_locks_are_opened_asked_and_closed_by_name() -> None:
 
 def test_a_correctors_clock_needs_the_suppliers_lock() -> None:
     later = datetime(2027, 2, 3, 4, 5, 6, tzinfo=UTC)
-    with simulated("lis200") as address:
-        with connect(address + "&zone=UTC") as meter:
-            assert meter.clock() == NOW
-            with pytest.raises(AccessDenied, match="no right to write"):
-                meter.set_clock(later)
+    with (
+        simulated("lis200") as address,
+        connect(address + "&zone=UTC") as meter,
+    ):
+        assert meter.clock() == NOW
+        with pytest.raises(AccessDenied, match="no right to write"):
+            meter.set_clock(later)
         supplier = address.replace("code=00000000", "code=11111111&lock=3&zone=UTC")
         with connect(supplier) as meter:
             meter.set_clock(later)
@@ -351,9 +356,12 @@ def test_a_silent_head_is_given_up_in_time(far: Far) -> None:
         while (yield Receive(1e6)):
             pass
 
-    with head(far, silent()) as address, connect(address + "&answer_timeout=0.1") as meter:
-        with pytest.raises(TimedOut, match="no answer from a meter"):
-            meter.read()
+    with (
+        head(far, silent()) as address,
+        connect(address + "&answer_timeout=0.1") as meter,
+        pytest.raises(TimedOut, match="no answer from a meter"),
+    ):
+        meter.read()
 
 
 def test_a_meter_of_mode_b_switches_the_line_by_itself(far: Far) -> None:
@@ -421,9 +429,11 @@ def no_guard_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_meter_is_dialled_read_and_hung_up() -> None:
     heard: list[bytes] = []
     block = encode(DataMessage("1.8.0(7*kWh)\r\n!\r\n"))
-    with modem_server(modem(b"\r\nCONNECT 9600\r\n", GREETING, block, heard=heard)) as address:
-        with connect(address) as meter:
-            (reading,) = meter.read()
+    with (
+        modem_server(modem(b"\r\nCONNECT 9600\r\n", GREETING, block, heard=heard)) as address,
+        connect(address) as meter,
+    ):
+        (reading,) = meter.read()
     assert str(reading.value) == "7"
     assert heard[2] == b"ATD0123\r"
     assert heard[-1] == b"ATH\r"
@@ -434,15 +444,21 @@ def test_a_meter_is_dialled_read_and_hung_up() -> None:
     ("answer", "said"), [(b"\r\nBUSY\r\n", "busy"), (b"\r\nNO ANSWER\r\n", "nobody answers")]
 )
 def test_a_number_that_cannot_be_reached_is_told_in_words(answer: bytes, said: str) -> None:
-    with modem_server(modem(answer, heard=[])) as address:
-        with pytest.raises(TransportError, match=said), connect(address):
-            pass
+    with (
+        modem_server(modem(answer, heard=[])) as address,
+        pytest.raises(TransportError, match=said),
+        connect(address),
+    ):
+        pass
 
 
 @pytest.mark.usefixtures("no_guard_time")
 @pytest.mark.parametrize("before", [b"", b"\x021.8.0(00", GREETING[:4]])
 def test_a_line_that_drops_is_a_failure_of_the_line(before: bytes) -> None:
     script = modem(b"\r\nCONNECT\r\n", GREETING, before + b"\r\nNO CARRIER\r\n", heard=[])
-    with modem_server(script) as address:
-        with pytest.raises(TransportError, match="lost the carrier"), connect(address) as meter:
-            meter.read()
+    with (
+        modem_server(script) as address,
+        pytest.raises(TransportError, match="lost the carrier"),
+        connect(address) as meter,
+    ):
+        meter.read()
