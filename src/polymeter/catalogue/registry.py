@@ -49,8 +49,9 @@ PROTOCOLS: Final = {
     protocol.name: protocol
     for protocol in (
         Protocol("dlms", "polymeter.protocols.dlms", "DLMS/COSEM: HDLC, wrapper, pushes, ciphered or not"),
-        Protocol("iec62056-21", "polymeter.protocols.iec62056_21", "optical heads and current loops, ASCII"),
         Protocol("mbus", "polymeter.protocols.mbus", "M-Bus on two wires: heat, water, gas, electricity"),
+        Protocol("wmbus", "polymeter.protocols.wmbus", "wireless M-Bus and OMS, as receivers give it"),
+        Protocol("iec62056-21", "polymeter.protocols.iec62056_21", "optical heads and current loops, ASCII"),
     )
 }
 """In the order in which detection asks them: those with strong checks first."""
