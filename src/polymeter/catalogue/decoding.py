@@ -144,6 +144,8 @@ def input_bytes(given: bytes | str) -> bytes:
         digits = _HEX_NOISE.sub("", given.decode("ascii"))
         if _HEX.fullmatch(digits):
             return bytes.fromhex(digits)
+        if digits[:1] == "b" and _HEX.fullmatch(digits[1:]):
+            return given  # what CUL sticks put before a telegram is no digit
         if _HEX.fullmatch(digits[1:]) and _HEX.fullmatch(digits[:-1]):
             raise LocalProtocolError(f"{len(digits)} hex digits are no whole number of bytes")
     return given

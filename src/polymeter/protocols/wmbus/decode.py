@@ -47,6 +47,7 @@ _DEFAULTS: Final = DecodeOptions()
 _CONTROLS: Final = frozenset(control for control in range(256) if control_name(control) is not None)
 _SUFFIX_MAX: Final = 2
 """Bytes that receivers add behind a frame: reception level, sometimes link quality before it."""
+_CHAIN_MAX: Final = 8
 _SHIPPED: Final = FormatMemory()
 
 
@@ -65,9 +66,21 @@ def detect(data: bytes) -> str | None:
         return "frame format B with a good CRC"
     # A text that begins with a solidus may have the length it spells, but is a read-out.
     text = all(32 <= byte < 127 or byte in b"\r\n\2\3" for byte in data[:32])
-    if not text and _plausible(data, 0, len(data)) and len(data) - data[0] - 1 in (0, 1):
+    if not text and _chain(data):
         return "a frame without CRC: its length, function, maker and CI field fit"
     return None
+
+
+def _chain(data: bytes) -> bool:
+    """Whether frames without checksums follow one another to the end."""
+    at = 0
+    for _ in range(_CHAIN_MAX):
+        if not _plausible(data, at, len(data)):
+            return False
+        at += data[at] + 1
+        if len(data) - at <= 1:
+            return True
+    return True
 
 
 def _plausible(data: bytes, at: int, end: int) -> bool:
@@ -101,10 +114,10 @@ def decode(
     """
     wrapped = list(unwrap(data))
     if wrapped:
-        memory = formats or (FormatMemory() if len(wrapped) > 1 else _SHIPPED)
+        memory = formats if formats is not None else (FormatMemory() if len(wrapped) > 1 else _SHIPPED)
         return [_unwrapped(data, each, options, memory, explain) for each in wrapped]
     places = list(_split(data))
-    memory = formats or (FormatMemory() if len(places) > 1 else _SHIPPED)
+    memory = formats if formats is not None else (FormatMemory() if len(places) > 1 else _SHIPPED)
     results = []
     for start, end in places:
         tree = Tree(data[start:end], "frame", start=start) if explain else None
@@ -140,6 +153,9 @@ def _end_at(data: bytes, at: int) -> int | None:
             return start + format_a_length(data[start])
         if has_format_b(data, start):
             return start + data[start] + 1
+    damaged = format_a_length(data[at])
+    if len(data) - at == damaged > data[at] + 1 + _SUFFIX_MAX and data[at] >= FRAME_MIN - 1:
+        return len(data)  # the length of format A to the byte: its first checksum does not fit
     return at + data[at] + 1 if _plausible(data, at, len(data)) else None
 
 
