@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from polymeter.catalogue.payloads import read_payload
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
 from polymeter.catalogue.registry import PROTOCOLS, protocol_named
 from polymeter.catalogue.types import MeterType, find_type
@@ -173,6 +174,7 @@ def key_bytes(text: str, what: str = "key") -> bytes:
 
 def _facts(decoded: Decoded) -> Mapping[str, str | None]:
     meter = decoded.meter
+    ci = getattr(decoded.frame, "ci", None)
     return {
         "manufacturer": meter.manufacturer,
         "identification": meter.identification,
@@ -180,6 +182,7 @@ def _facts(decoded: Decoded) -> Mapping[str, str | None]:
         "version": str(meter.version) if meter.version is not None else None,
         "id": meter.id,
         "system_title": meter.system_title,
+        "ci": f"{ci:02X}" if isinstance(ci, int) else None,
     }
 
 
@@ -215,6 +218,8 @@ def decode_frames(
 
 def _named(decoded: Decoded) -> Frame:
     meter_type = find_type(decoded.protocol, _facts(decoded))
+    if meter_type is not None and meter_type.payload is not None:
+        decoded = read_payload(decoded, meter_type.payload)
     return Frame(
         decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in decoded.records)
     )

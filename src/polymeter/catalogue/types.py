@@ -16,6 +16,8 @@
     unit = "kW"
     scale = -3
 
+    [payload]                    # values in bytes of the manufacturer's own: see `payloads`
+
     [[telegram]]                 # at least one: every type is tested with its own telegrams
     input = "2f…"
     readings = [{ series = "1-0:1.8.0*255", value = "123.456", unit = "kWh" }]
@@ -36,6 +38,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from polymeter.catalogue.payloads import Payload, parse_payload
 from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = ["FACTS", "PATH_VARIABLE", "KnownSeries", "MeterType", "find_type", "meter_types", "parse_type"]
@@ -66,6 +69,8 @@ class MeterType:
     driver: Mapping[str, str] = field(default_factory=dict)
     series: Mapping[str, KnownSeries] = field(default_factory=dict)
     telegrams: tuple[Mapping[str, Any], ...] = ()
+    payload: Payload | None = None
+    """How a payload of the manufacturer's own is read."""
 
     def fits(self, protocol: str, facts: Mapping[str, str | None]) -> bool:
         """Whether a telegram with these facts comes from a meter of this type."""
@@ -76,7 +81,7 @@ class MeterType:
         )
 
 
-FACTS: Final = ("manufacturer", "identification", "medium", "version", "id", "system_title")
+FACTS: Final = ("manufacturer", "identification", "medium", "version", "id", "system_title", "ci")
 """What a telegram may say about its meter, and so what ``match`` may ask."""
 
 _KEYS: Final[dict[str, type]] = {
@@ -87,6 +92,7 @@ _KEYS: Final[dict[str, type]] = {
     "driver": dict,
     "series": dict,
     "telegram": list,
+    "payload": dict,
 }
 _WORDS: Final[dict[type, str]] = {str: "text", dict: "table", list: "list of tables"}
 
@@ -127,6 +133,7 @@ def parse_type(name: str, text: str) -> MeterType:
         {key: str(value) for key, value in table.get("driver", {}).items()},
         {record: _known_series(name, record, known) for record, known in table.get("series", {}).items()},
         tuple(_telegram(name, telegram) for telegram in table.get("telegram", ())),
+        parse_payload(name, table["payload"]) if "payload" in table else None,
     )
 
 
