@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from polymeter.catalogue.handover import hand_over
 from polymeter.catalogue.payloads import read_payload
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
 from polymeter.catalogue.registry import PROTOCOLS, protocol_named
@@ -208,15 +209,20 @@ def decode_frames(
     )
     if protocol != "auto":
         return [
-            _named(decoded) for decoded in protocol_named(protocol).decode(data, options, explain=explain)
+            _named(decoded, options, explain)
+            for decoded in protocol_named(protocol).decode(data, options, explain=explain)
         ]
     for candidate in PROTOCOLS.values():
         if candidate.detect(data):
-            return [_named(decoded) for decoded in candidate.decode(data, options, explain=explain)]
-    return [_named(_unknown(data))]
+            return [
+                _named(decoded, options, explain)
+                for decoded in candidate.decode(data, options, explain=explain)
+            ]
+    return [_named(_unknown(data), options, explain)]
 
 
-def _named(decoded: Decoded) -> Frame:
+def _named(decoded: Decoded, options: DecodeOptions, explain: bool) -> Frame:
+    decoded = hand_over(decoded, options, explain=explain)
     meter_type = find_type(decoded.protocol, _facts(decoded))
     if meter_type is not None and meter_type.payload is not None:
         decoded = read_payload(decoded, meter_type.payload)

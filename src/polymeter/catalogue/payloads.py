@@ -15,10 +15,11 @@
     scale = -1
     storage = 0
 
-`type` is ``unsigned`` (default), ``signed``, ``bcd``, ``date_g`` (as records have it) or ``date``. A date is cut out of the number by
-`day`, `month` and `year`, each ``[lowest bit, bits]``; one without year is the first such day after
-the field that `after` names. `mask` and `shift` cut a number; `divisor` divides it, where the result
-is a finite decimal; `exponent_at` is the place of a VIF whose low three bits less six are the scale.
+`type` is ``unsigned`` (default), ``signed``, ``bcd``, ``date_g`` (as records of the standard have
+it) or ``date``. A date is cut out of the number by `day`, `month` and `year`, each ``[lowest bit,
+bits]``; one without year is the first such day after the field that `after` names. `mask` and `shift`
+cut a number; `divisor` divides it, where the result is a finite decimal; `exponent_at` is the place
+of a VIF whose low three bits less six are the scale.
 The opaque reading stays beside what is read out of it.
 """
 
@@ -243,16 +244,10 @@ def _date(field: Field, number: int, dates: Mapping[str, date]) -> date | None:
 
 def _find(root: Node, source: Record) -> Node | None:
     """The leaf that holds the opaque bytes."""
-    end = source.offset + len(source.raw)
     for node in root.walk():
-        if (
-            node.layer == source.layer
-            and not node.children
-            and node.offset + node.length == end
-            and node.length
-        ):
-            if node.offset >= source.offset and isinstance(source.value, bytes) and node.raw == source.value:
-                return node
+        here = node.layer == source.layer and source.offset <= node.offset
+        if here and not node.children and node.raw == source.value:
+            return node
     return None
 
 

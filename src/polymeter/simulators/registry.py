@@ -15,6 +15,7 @@ __all__ = ["simulator_named", "simulators"]
 _SIMULATORS: Final = {
     "iec62056-21": "polymeter.simulators.iec62056_21:fleet",
     "mbus": "polymeter.simulators.mbus:fleet",
+    "wmbus": "polymeter.simulators.wmbus:fleet",
 }
 
 

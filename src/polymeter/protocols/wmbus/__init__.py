@@ -34,6 +34,7 @@ from polymeter.protocols.wmbus.headers import (
     decode_ell,
     decode_link,
 )
+from polymeter.protocols.wmbus.push import PushedTelegrams
 from polymeter.protocols.wmbus.receivers import Wrapped, unwrap
 from polymeter.protocols.wmbus.three_of_six import decode_3of6, encode_3of6
 from polymeter.protocols.wmbus.walk import Telegram
@@ -51,6 +52,7 @@ __all__ = [
     "FormatMemory",
     "Frame",
     "LinkHeader",
+    "PushedTelegrams",
     "Telegram",
     "Wrapped",
     "control_name",

@@ -40,7 +40,7 @@ from polymeter.protocols.wmbus.headers import LINK_SIZE, LinkHeader, control_nam
 from polymeter.protocols.wmbus.receivers import Wrapped, is_wrapped, unwrap
 from polymeter.protocols.wmbus.walk import Walk
 
-__all__ = ["PROTOCOL", "decode", "detect"]
+__all__ = ["PROTOCOL", "decode", "detect", "may_begin"]
 
 PROTOCOL: Final = "wmbus"
 _DEFAULTS: Final = DecodeOptions()
@@ -87,7 +87,12 @@ def _plausible(data: bytes, at: int, end: int) -> bool:
     """Whether a frame without checksums may begin at `at`."""
     if end - at < FRAME_MIN or data[at] < FRAME_MIN - 1 or at + data[at] >= end:
         return False
-    if data[at + 1] not in _CONTROLS:
+    return may_begin(data, at)
+
+
+def may_begin(data: bytes, at: int = 0) -> bool:
+    """Whether function, maker and CI field at `at` are such as telegrams have; the rest may be missing."""
+    if data[at] < FRAME_MIN - 1 or data[at + 1] not in _CONTROLS:
         return False
     code = data[at + 2] | (data[at + 3] & 0x7F) << 8
     if not all(1 <= code >> shift & 0x1F <= 26 for shift in (10, 5, 0)):

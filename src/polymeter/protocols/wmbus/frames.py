@@ -29,6 +29,7 @@ __all__ = [
     "decode_frame",
     "encode_format_a",
     "encode_format_b",
+    "first_block_fits",
     "format_a_length",
     "has_format_a",
     "has_format_b",
@@ -106,14 +107,18 @@ def _good(data: bytes, start: int, end: int) -> bool:
     return crc16_en13757(data[start:end]) == int.from_bytes(data[end : end + CRC], "big")
 
 
-def has_format_a(data: bytes, at: int = 0) -> bool:
-    """Whether the first block of a frame of format A stands at `at`: its CRC fits, the rest is there."""
+def first_block_fits(data: bytes, at: int = 0) -> bool:
+    """Whether a first block of format A with a good CRC stands at `at`, whatever follows."""
     return (
         len(data) >= at + FIRST_BLOCK + CRC
         and data[at] >= FRAME_MIN - 1
-        and len(data) >= at + format_a_length(data[at])
         and _good(data, at, at + FIRST_BLOCK)
     )
+
+
+def has_format_a(data: bytes, at: int = 0) -> bool:
+    """Whether the first block of a frame of format A stands at `at`: its CRC fits, the rest is there."""
+    return first_block_fits(data, at) and len(data) >= at + format_a_length(data[at])
 
 
 def has_format_b(data: bytes, at: int = 0) -> bool:
