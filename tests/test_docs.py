@@ -4,7 +4,7 @@ The blocks of a page run in order in a folder of their own. In a ``console`` blo
 is a command and the lines below are its output; ``…`` stands for anything. A command ending in ``&``
 runs until the page ends. A block whose first line is ``# file: NAME`` is written to that file.
 Other ``python`` blocks are run; a ``text`` block below one is its output. Ports are replaced by free
-ones.
+ones. Pages in another way of writing (``sh``) have tests of their own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ from tools import docs
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.glob("tutorial/*.md"), *DOCS.glob("howto/*.md"), ROOT / "README.md"])
+PAGES = [
+    page
+    for page in sorted([*DOCS.rglob("*.md"), ROOT / "README.md"])
+    if re.search(r"^```(console|python)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PORTS = re.compile(r"\b50[2-4]\d\b")
 

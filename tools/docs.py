@@ -135,7 +135,30 @@ def states_page() -> str | None:
     return f"{before}<!-- states: generated from TRANSITIONS -->\n{picture}\n<!-- states: end -->{after}"
 
 
+def readme() -> str | None:
+    """README.md with its table of protocols made anew from the registries: it claims what is there."""
+    path = ROOT / "README.md"
+    begin, end = "<!-- protocols: generated from the registries -->\n", "<!-- protocols: end -->"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if begin not in text:
+        return None
+    from polymeter.catalogue import PROTOCOLS
+    from polymeter.drivers import drivers
+    from polymeter.simulators import simulators
+
+    lines = ["| protocol | what it is | read | decode | simulate |", "|---|---|---|---|---|"]
+    for name in sorted({*PROTOCOLS, *drivers(), *simulators()}):
+        page = f"docs/reference/protocols/{name}.md"
+        shown = f"[`{name}`]({page})" if (ROOT / page).exists() else f"`{name}`"
+        about = PROTOCOLS[name].description if name in PROTOCOLS else ""
+        there = ["yes" if name in known else "" for known in (drivers(), PROTOCOLS, simulators())]
+        lines.append(f"| {shown} | {about} | {' | '.join(there)} |")
+    before, _, rest = text.partition(begin)
+    return before + begin + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
+
+
 GENERATED: dict[str, Generator] = {
+    "README.md": readme,
     "docs/reference/http.md": http_reference,
     "docs/reference/addresses.md": addresses_reference,
     STATES: states_page,

@@ -49,7 +49,7 @@ def _hear(end: str, state: str, data: bytes) -> None:
 
 def _push(data: bytes) -> None:
     """Feed a receiver of pushed read-outs in pieces; what it gives must be what came."""
-    from polymeter.protocols.iec62056_21.push import PushedReadOuts
+    from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
     from polymeter.protocols.wire import NeedData
 
     receiver = PushedReadOuts()

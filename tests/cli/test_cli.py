@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -265,11 +266,11 @@ def test_call_makes_any_call(run: Run, address: str) -> None:
         (["read", "iec62056-21://127.0.0.1:9", "--to", "2026-01-31"], 2, "--to needs --from"),
         (["read", "iec62056-21://{}", "--from", "yesterday", "P.01"], 2, "'yesterday' is no ISO time"),
         (["read", "iec62056-21://{}", "--from", "2026-01-31"], 2, "needs exactly one object"),
-        (["read", "iec62056-21://{}", "--from", "2026-01-31", "P.01"], 2, "has no call 'read_profile'"),
+        (["read", "iec62056-21://{}", "--from", "2026-01-31", "P.77"], 1, "the meter answers (ERROR)"),
         (["read", "iec62056-21://{}", "--secret", "password=hunter2", "1.8.0"], 1, "refuses the password"),
         (["read", "iec62056-21://{}&answer_timeout=0.01&speed=x"], 2, "speed must be one of"),
         (["call", "iec62056-21://{}"], 2, "Missing argument"),
-        (["call", "iec62056-21://{}", "dance"], 2, "has no call 'dance'; there are objects, read"),
+        (["call", "iec62056-21://{}", "dance"], 2, "has no call 'dance'; there are clock, execute, objects"),
         (["call", "iec62056-21://{}", "read", "nonsense"], 2, "is no argument of read; there are objects"),
         (["call", "iec62056-21://{}", "objects", "a=1"], 2, "is no argument of objects; there are none"),
         (["simulate"], 2, "Missing argument"),
@@ -331,10 +332,13 @@ def test_a_file_that_may_not_be_read_is_told(
 # doctor, help, version, completion
 
 
-def test_doctor_finds_this_installation_well(run: Run) -> None:
+def test_doctor_finds_this_installation_well(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYMETER_DATA_DIR", str(tmp_path))
     status, out, err = run("doctor")
     assert (status, err) == (0, "")
-    assert "ok  catalogue" in out
+    assert re.search(r"^ok +catalogue", out, re.MULTILINE)
     status, out, _ = run("doctor", "--json")
     assert {json.loads(line)["state"] for line in out.splitlines()} <= {"ok", "note"}
 

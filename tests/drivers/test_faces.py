@@ -90,13 +90,16 @@ def test_the_objects_are_listed(ask: Call, address: str) -> None:
 
 
 @each_face
-@pytest.mark.parametrize("name", ["clock", "set_clock", "read_profile"])
-def test_a_call_that_the_family_lacks_is_refused_with_those_there_are(
-    ask: Call, address: str, name: str
-) -> None:
-    arguments = {"clock": (), "set_clock": (NOW,), "read_profile": ("P.01", NOW, NOW)}[name]
-    with pytest.raises(LocalProtocolError, match=rf"has no call '{name}'; there are objects, read"):
-        ask(address, name, *arguments)
+def test_the_clock_is_read(ask: Call, address: str) -> None:
+    assert ask(address + "&zone=UTC", "clock") == NOW
+
+
+@each_face
+def test_a_call_that_the_family_lacks_is_refused_with_those_there_are(ask: Call, address: str) -> None:
+    with pytest.raises(
+        LocalProtocolError, match="has no call 'disconnect'; there are clock, execute, objects"
+    ):
+        ask(address, "call", "disconnect")
 
 
 @each_face

@@ -76,7 +76,7 @@ def parrots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("parrots")
 def test_somebody_elses_driver_is_found_and_used() -> None:
-    assert drivers()[0] == "iec62056-21"
+    assert "iec62056-21" in drivers()
     assert "parrot" in drivers()
     near, far = loopback.blocking_pair()
     far.send(b"hello")
@@ -107,7 +107,7 @@ def test_ours_cannot_be_replaced() -> None:
         ("broken", "the driver 'broken' of no_such_module:Parrot does not load"),
         ("cat", "which is no Driver"),
         ("unnamed", "must have scheme = 'unnamed'"),
-        ("dog", "there is no driver 'dog'; there are iec62056-21, parrot"),
+        ("dog", r"there is no driver 'dog'; there are .*iec62056-21.*, parrot"),
     ],
 )
 def test_a_driver_that_is_none_is_told(scheme: str, said: str) -> None:

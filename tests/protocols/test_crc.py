@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from polymeter.protocols import crc
 
-CHECKS = {crc.crc16_x25: 0x906E, crc.crc16_arc: 0xBB3D, crc.crc16_en13757: 0xC2B7, crc.crc16_8005: 0xFEE8}
+CHECKS = {
+    crc.crc16_x25: 0x906E,
+    crc.crc16_arc: 0xBB3D,
+    crc.crc16_en13757: 0xC2B7,
+    crc.crc16_8005: 0xFEE8,
+    crc.crc16_kermit: 0x2189,
+}
 each = pytest.mark.parametrize("function", CHECKS, ids=lambda function: function.__name__)
 
 
@@ -34,3 +40,13 @@ def test_one_damaged_byte_never_goes_unseen(
     damaged = bytearray(data)
     damaged[place % len(data)] ^= change
     assert function(bytes(damaged)) != function(data)
+
+
+@given(st.binary(max_size=300))
+def test_two_bytes_a_step_is_bit_by_bit(data: bytes) -> None:
+    register = 0
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ 0xA001 if register & 1 else register >> 1
+    assert crc.crc16_arc(data) == register

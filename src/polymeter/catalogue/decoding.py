@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from polymeter.catalogue.handover import hand_over
 from polymeter.catalogue.payloads import read_payload
+from polymeter.catalogue.quirks import mended
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
-from polymeter.catalogue.registry import PROTOCOLS, protocol_named
+from polymeter.catalogue.registry import PROTOCOLS, Protocol, protocol_named
 from polymeter.catalogue.types import MeterType, find_type
 from polymeter.protocols.wire import (
     Decoded,
@@ -195,8 +196,11 @@ def decode_frames(
     auth_key: bytes | str | None = None,
     lenient: bool = False,
     explain: bool = True,
+    meter_type: MeterType | None = None,
 ) -> list[Frame]:
     """Decode every frame of an input. What is wrong with a frame is told in its result.
+
+    The meter's type is recognised by what a frame says, unless `meter_type` is given.
 
     Raises:
         LocalProtocolError: the call is wrong: an unknown protocol, a key that is no hex, no input.
@@ -209,26 +213,39 @@ def decode_frames(
     )
     if protocol != "auto":
         return [
-            _named(decoded, options, explain)
+            _named(decoded, options, explain, meter_type)
             for decoded in protocol_named(protocol).decode(data, options, explain=explain)
         ]
-    for candidate in PROTOCOLS.values():
-        if candidate.detect(data):
-            return [
-                _named(decoded, options, explain)
-                for decoded in candidate.decode(data, options, explain=explain)
-            ]
-    return [_named(_unknown(data), options, explain)]
+    detected = (candidate for candidate in PROTOCOLS.values() if candidate.detect(data))
+    chosen = _telegram_inside(data, options) or next(detected, None)
+    if chosen is None:
+        return [_named(_unknown(data), options, explain)]
+    return [
+        _named(decoded, options, explain, meter_type)
+        for decoded in chosen.decode(data, options, explain=explain)
+    ]
 
 
-def _named(decoded: Decoded, options: DecodeOptions, explain: bool) -> Frame:
+def _telegram_inside(data: bytes, options: DecodeOptions) -> Protocol | None:
+    """P1, if the keys open a telegram: its envelope is that of any ciphered DLMS message."""
+    if not options.keys or not data.startswith(b"\xdb\x08"):
+        return None
+    p1 = PROTOCOLS["p1"]
+    opened = p1.decode(data, options, explain=False)
+    return p1 if all(one.valid and not one.encrypted for one in opened) else None
+
+
+def _named(
+    decoded: Decoded, options: DecodeOptions, explain: bool, meter_type: MeterType | None = None
+) -> Frame:
     decoded = hand_over(decoded, options, explain=explain)
-    meter_type = find_type(decoded.protocol, _facts(decoded))
+    meter_type = meter_type or find_type(decoded.protocol, _facts(decoded))
     if meter_type is not None and meter_type.payload is not None:
         decoded = read_payload(decoded, meter_type.payload)
-    return Frame(
-        decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in decoded.records)
-    )
+    records = decoded.records
+    if meter_type is not None and meter_type.quirks:
+        records = tuple(mended(record, meter_type.quirks) for record in records)
+    return Frame(decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in records))
 
 
 def _unknown(data: bytes) -> Decoded:
@@ -250,7 +267,11 @@ def prove(meter_type: MeterType) -> list[str]:
     for number, telegram in enumerate(meter_type.telegrams, 1):
         where = f"{meter_type.name}, telegram {number}"
         frames = decode_frames(
-            telegram["input"], meter_type.protocol, keys=telegram.get("keys", ()), explain=False
+            telegram["input"],
+            meter_type.protocol,
+            keys=telegram.get("keys", ()),
+            explain=False,
+            meter_type=None if meter_type.match else meter_type,
         )
         problems += [
             f"{where}: {problem.message}"

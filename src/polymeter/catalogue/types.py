@@ -11,6 +11,8 @@
     [driver]                     # parameters of the driver, as in an address
     argument = "1"
 
+    quirks = ["unsigned-numbers"]  # top level: what this type gets wrong, see `quirks`
+
     [series."P.01"]              # by the record's own name, where the telegram says too little
     name = "load"
     unit = "kW"
@@ -21,6 +23,9 @@
     [[telegram]]                 # at least one: every type is tested with its own telegrams
     input = "2f…"
     readings = [{ series = "1-0:1.8.0*255", value = "123.456", unit = "kWh" }]
+
+A type without ``match`` is never recognised; it holds for meters whose owner says so (a driver's
+``type`` parameter), which is the place for quirks that cannot be seen in a telegram.
 
 A type is announced by lying in `data/types/`, or in a folder named by `POLYMETER_CATALOGUE_PATH`;
 its name is its file's.
@@ -39,6 +44,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from polymeter.catalogue.payloads import Payload, parse_payload
+from polymeter.catalogue.quirks import QUIRKS
 from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = ["FACTS", "PATH_VARIABLE", "KnownSeries", "MeterType", "find_type", "meter_types", "parse_type"]
@@ -68,6 +74,7 @@ class MeterType:
     match: Mapping[str, str] = field(default_factory=dict)
     driver: Mapping[str, str] = field(default_factory=dict)
     series: Mapping[str, KnownSeries] = field(default_factory=dict)
+    quirks: tuple[str, ...] = ()
     telegrams: tuple[Mapping[str, Any], ...] = ()
     payload: Payload | None = None
     """How a payload of the manufacturer's own is read."""
@@ -108,6 +115,7 @@ def parse_type(name: str, text: str) -> MeterType:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LocalProtocolError(f"meter type {name}: {error}") from error
+    quirks = table.pop("quirks", [])
     if unknown := sorted(set(table) - set(_KEYS)):
         raise LocalProtocolError(f"meter type {name}: unknown key {unknown[0]!r}")
     for key in ("protocol", "manufacturer"):
@@ -116,6 +124,8 @@ def parse_type(name: str, text: str) -> MeterType:
     for key, wanted in _KEYS.items():
         if not isinstance(table.get(key, wanted()), wanted):
             raise LocalProtocolError(f"meter type {name}: {key} must be a {_WORDS[wanted]}")
+    if not isinstance(quirks, list):
+        raise LocalProtocolError(f"meter type {name}: quirks must be a list of texts")
     match = table.get("match", {})
     for fact, pattern in match.items():
         if fact not in FACTS:
@@ -132,6 +142,7 @@ def parse_type(name: str, text: str) -> MeterType:
         match,
         {key: str(value) for key, value in table.get("driver", {}).items()},
         {record: _known_series(name, record, known) for record, known in table.get("series", {}).items()},
+        tuple(_quirk(name, quirk) for quirk in quirks),
         tuple(_telegram(name, telegram) for telegram in table.get("telegram", ())),
         parse_payload(name, table["payload"]) if "payload" in table else None,
     )
@@ -148,6 +159,12 @@ def _known_series(name: str, record: str, table: Any) -> KnownSeries:
             what = "a text" if wanted is str else "a whole number from -99 to 99"
             raise LocalProtocolError(f"meter type {name}: series {record!r}: {key} must be {what}")
     return KnownSeries(**table)
+
+
+def _quirk(name: str, quirk: Any) -> str:
+    if not isinstance(quirk, str) or quirk not in QUIRKS:
+        raise LocalProtocolError(f"meter type {name}: there is no quirk {quirk!r}, but {', '.join(QUIRKS)}")
+    return quirk
 
 
 def _telegram(name: str, table: Any) -> Mapping[str, Any]:

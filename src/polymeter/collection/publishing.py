@@ -67,7 +67,8 @@ def _instant(timestamp: datetime | None, origin: Origin) -> tuple[datetime, Qual
     if timestamp is None:
         return origin.received.astimezone(UTC).replace(microsecond=0), Quality.TIME_OF_RECEPTION
     if timestamp.tzinfo is None:
-        return localize(timestamp, origin.zone)
+        # A fold of 1 is a meter's own word that summer time was over; 0 may be silence.
+        return localize(timestamp, origin.zone, dst=False if timestamp.fold else None)
     return timestamp, Quality.GOOD
 
 

@@ -15,7 +15,9 @@ import structlog
 
 from polymeter.domain import Clock
 from polymeter.observe import metrics
-from polymeter.protocols.iec62056_21.push import PushedReadOuts
+from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
+from polymeter.protocols.p1.push import PushedTelegrams
+from polymeter.protocols.sml.push import PushedFrames
 from polymeter.protocols.wire import (
     LocalProtocolError,
     NeedData,
@@ -23,7 +25,7 @@ from polymeter.protocols.wire import (
     TimedOut,
     TransportError,
 )
-from polymeter.protocols.wmbus.push import PushedTelegrams
+from polymeter.protocols.wmbus.push import PushedTelegrams as RadioTelegrams
 from polymeter.store import Frame, Store, StoreUnavailable, new_uid
 from polymeter.transports.inbox import AsyncStream
 from polymeter.transports.tcp import TCPServer
@@ -56,7 +58,9 @@ class _Pushed:
 
 _PROTOCOLS: Final[Mapping[str, _Pushed]] = {
     "iec62056-21": _Pushed(PushedReadOuts, kept=b"\x06", damaged=b"\x15"),
-    "wmbus": _Pushed(PushedTelegrams, kept=b"", damaged=b"", lines=("tcp", "udp")),
+    "p1": _Pushed(PushedTelegrams, kept=b"", damaged=b""),
+    "sml": _Pushed(PushedFrames, kept=b"", damaged=b""),
+    "wmbus": _Pushed(RadioTelegrams, kept=b"", damaged=b"", lines=("tcp", "udp")),
 }
 """One line for each protocol that is pushed over a stream."""
 

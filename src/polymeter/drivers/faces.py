@@ -15,6 +15,7 @@ from polymeter.drivers.driver import Driver, Row
 from polymeter.drivers.registry import driver_named
 from polymeter.protocols.procedure import Procedure
 from polymeter.protocols.wire import LocalProtocolError, ProtocolError
+from polymeter.transports.filters import EchoCanceller, ParityBit
 from polymeter.transports.modem import with_carrier
 from polymeter.transports.runners import AsyncTransport, Transport, run, run_blocking
 from polymeter.transports.urls import URL, open_async, open_blocking, scheme_of
@@ -43,8 +44,16 @@ class _Face:
         self.driver = driver
         self._tell = tell
         self._write = write
+        parity = driver.url.choice("parity_bit", "none", ("none", "even", "odd"))
+        self._parity_bit = ParityBit(parity) if parity != "none" else None
+        echoes = driver.url.choice("echo", "no", ("yes", "no")) == "yes"
+        self._echo = EchoCanceller() if echoes else None
 
     def _wrapped(self, procedure: Procedure[T]) -> Procedure[T]:
+        if self._parity_bit is not None:
+            procedure = self._parity_bit(procedure)
+        if self._echo is not None:
+            procedure = self._echo(procedure)
         if self.driver.url.line == "modem":
             procedure = with_carrier(procedure)
         if self._write is not None:

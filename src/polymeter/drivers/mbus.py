@@ -43,7 +43,6 @@ class MBus(Driver):
         "gap": "seconds of silence that end a frame (0.5; on a serial line from its baud rate)",
         "scan_timeout": "seconds to wait for an answer while scanning (0.25, or as on a serial line)",
         "repeats": "how often to ask again after silence or damage (2)",
-        "echo": "yes where the line repeats what we say (no)",
         "initialise": "no to leave out SND_NKE before reading (yes)",
     }
 
@@ -64,8 +63,7 @@ class MBus(Driver):
         )
         scan_s = given.number("scan_timeout", usual.answer_timeout_s if serial else 0.25)
         self._scanning = mbus.Options(scan_s, min(gap_s, scan_s), repeats, repeats_silence=False)
-        echo = given.choice("echo", "no", ("yes", "no")) == "yes"
-        self._connection = mbus.Connection("master", echo=echo)
+        self._connection = mbus.Connection("master")
         self._address = self._parsed_address()
 
     def _baud(self) -> int:

@@ -19,7 +19,11 @@ ENTRY_POINTS: Final = "polymeter.drivers"
 
 _OURS: Final = {
     "iec62056-21": "polymeter.drivers.iec62056_21:IEC6205621",
+    "dlms": "polymeter.drivers.dlms:DLMS",
+    "lis200": "polymeter.drivers.lis200:LIS200",
     "mbus": "polymeter.drivers.mbus:MBus",
+    "p1": "polymeter.drivers.p1:P1",
+    "sml": "polymeter.drivers.sml:SML",
 }
 
 

@@ -17,9 +17,9 @@ time the runner raises `TimedOut` inside the generator. All other steps are answ
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Literal, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
-from polymeter.protocols.wire import TransportError
+from polymeter.protocols.wire import NeedData, RemoteProtocolError, TransportError
 
 __all__ = [
     "Outcome",
@@ -29,8 +29,10 @@ __all__ = [
     "Receive",
     "Send",
     "SetLine",
+    "Splitter",
     "Step",
     "advance",
+    "next_pushed",
     "relay",
 ]
 
@@ -107,3 +109,47 @@ def relay(procedure: Procedure[T], perform: Callable[[Step], Procedure[Outcome]]
                 outcome = error
     finally:
         procedure.close()
+
+
+class Splitter(Protocol):
+    """What cuts whole frames out of a stream that a meter pushes by itself."""
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what came."""
+
+    def next_frame(self) -> bytes | NeedData:
+        """The next whole frame, or `NEED_DATA`; `RemoteProtocolError` for one that is damaged."""
+
+
+_DAMAGED_MAX: Final = 5
+"""How many damaged frames in a row are passed over before the line is called bad."""
+_NOISE_MAX: Final = 1 << 20
+"""How many bytes without a frame are heard out; a line's chatter must end somewhere without a clock."""
+
+
+def next_pushed(stream: Splitter, timeout_s: float) -> Procedure[bytes]:
+    """Wait for the next whole frame. One that comes damaged is passed over: another follows.
+
+    Raises:
+        TimedOut: nothing came for `timeout_s`.
+        RemoteProtocolError: only damaged frames come, or no frames at all.
+        TransportError: the line closed.
+    """
+    damaged = heard = 0
+    while True:
+        try:
+            frame = stream.next_frame()
+        except RemoteProtocolError:
+            damaged += 1
+            if damaged >= _DAMAGED_MAX:
+                raise
+            continue
+        if not isinstance(frame, NeedData):
+            return frame
+        if heard > _NOISE_MAX:
+            raise RemoteProtocolError(f"{heard} bytes came and no frame was among them", heard)
+        data = yield Receive(timeout_s)
+        if not data:
+            raise TransportError("the line closed before a frame was whole")
+        heard += len(data)
+        stream.receive_data(data)

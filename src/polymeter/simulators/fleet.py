@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from polymeter.protocols.procedure import Procedure
 from polymeter.protocols.wire import LocalProtocolError, TransportError
@@ -67,6 +68,14 @@ class Fleet(Protocol):
         """An address for each meter, as `polymeter read` takes it."""
 
 
+@runtime_checkable
+class Pushing(Protocol):
+    """A fleet whose meters also speak unasked."""
+
+    async def push(self) -> None:
+        """Send what is due to be sent, until cancelled."""
+
+
 FleetFactory = Callable[[Settings], Fleet]
 
 
@@ -99,9 +108,13 @@ async def simulate(
 
     server = TCPServer(handle)
     bound = await server.listen(host, port)
+    pushing = asyncio.create_task(fleet.push()) if isinstance(fleet, Pushing) else None
     try:
         yield fleet.addresses(host, bound)
     finally:
+        if pushing is not None:
+            pushing.cancel()
+            await asyncio.gather(pushing, return_exceptions=True)
         await server.close()
 
 

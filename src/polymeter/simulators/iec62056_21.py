@@ -1,17 +1,32 @@
-"""Mode C meters on one line, told apart by their device address, as on a real current loop."""
+"""IEC 62056-21 meters on one line, told apart by their device address, as on a real current loop.
+
+They show a read-out, keep a load profile (P.01, average power of every quarter of an hour) and a
+log (P.98), and let their clock be set.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from polymeter.protocols.iec62056_21 import BAUD_RATES, DataSet, Event, Identification, Meter, Request, serve
+from polymeter.protocols.iec62056_21 import (
+    BAUD_RATES,
+    DataSet,
+    Event,
+    Identification,
+    Meter,
+    Request,
+    push,
+    serve,
+)
+from polymeter.protocols.iec62056_21.modes import MODE_B_RATES
 from polymeter.protocols.procedure import Procedure
 from polymeter.protocols.wire import LocalProtocolError
 from polymeter.simulators.consumption import Consumption
 from polymeter.simulators.fleet import Fleet, Settings
+from polymeter.simulators.profiles import Clock, event_log, load_profile
 
 __all__ = ["fleet"]
 
@@ -22,18 +37,30 @@ _MANUFACTURER = "PMX"
 class _Line:
     """Meters that hear everything and answer when they are addressed."""
 
-    def __init__(self, meters: Sequence[Meter], reaction_s: float, silent: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        meters: Sequence[Meter],
+        reaction_s: float,
+        silent: Callable[[str], bool],
+        push_s: float | None = None,
+    ) -> None:
         self._meters = {meter.address.lstrip("0"): meter for meter in meters}
         self._reaction_s = reaction_s
         self._silent = silent
+        self._push_s = push_s
 
     def serve(self) -> Procedure[None]:
         """One conversation: whoever is asked for answers, until another is asked for."""
+        if self._push_s is not None:
+            meter = next(iter(self._meters.values()))
+            return push(meter.identification, meter.registers, self._push_s)
         return serve(_Selected(self._meters, self._silent), reaction_s=self._reaction_s)
 
     def addresses(self, host: str, port: int) -> list[str]:
         """An address for each meter."""
         shown = f"[{host}]" if ":" in host else host
+        if self._push_s is not None:
+            return [f"iec62056-21://{shown}:{port}?mode=D"]
         return [f"iec62056-21://{shown}:{port}?address={meter.address}" for meter in self._meters.values()]
 
 
@@ -61,30 +88,49 @@ class _Selected:
 def fleet(settings: Settings) -> Fleet:
     """A line of meters.
 
-    Settings: ``first`` number (1), ``password`` (none), ``reaction`` seconds before each answer
+    Settings: ``mode`` A, B, C or D (C; D pushes every ``push`` seconds (10), one meter alone),
+    ``first`` number (1), ``password`` (none), ``reaction`` seconds before each answer
     (0), ``baud`` character (5), and ``silent``, a list of tables ``{number, after, for}``: meters
     that break after some seconds and work again later.
     """
-    config = settings.only("first", "password", "reaction", "baud", "silent")
-    first, baud, password = (
-        int(settings.number("first", 1)),
-        str(config.get("baud", "5")),
-        settings.text("password"),
-    )
-    if baud not in BAUD_RATES:
-        raise LocalProtocolError(f"baud must be one of {', '.join(BAUD_RATES)}, not {baud!r}")
-    meters = [
-        Meter(
-            Identification(_MANUFACTURER, baud, "SIM100"),
-            _registers(number, Consumption(settings.seed * 1_000_003 + number), settings.now),
-            address=f"{number:08d}",
-            password=password,
-            operand=f"{number:08d}",
-        )
-        for number in range(first, first + settings.count)
-    ]
+    config = settings.only("mode", "push", "first", "password", "reaction", "baud", "silent")
+    first, password = int(settings.number("first", 1)), settings.text("password")
+    mode = str(config.get("mode", "C"))
+    if mode not in _BAUD:
+        raise LocalProtocolError(f"mode must be one of {', '.join(_BAUD)}, not {mode!r}")
+    if mode == "D" and settings.count > 1:
+        raise LocalProtocolError("a line has one meter of mode D: two would speak at once")
+    default, known = _BAUD[mode]
+    baud = str(config.get("baud", default))
+    if baud not in known:
+        raise LocalProtocolError(f"baud of mode {mode} must be one of {', '.join(known)}, not {baud!r}")
+    meters = [_meter(number, baud, password, settings) for number in range(first, first + settings.count)]
     silent = _silent(config.get("silent", ()), settings.now)
-    return _Line(meters, settings.number("reaction"), silent)
+    pushed = settings.number("push", 10.0) if mode == "D" else None
+    return _Line(meters, settings.number("reaction"), silent, pushed)
+
+
+_BAUD: Final = {
+    "A": (" ", (" ", "Z")),
+    "B": ("E", tuple(MODE_B_RATES)),
+    "C": ("5", tuple(BAUD_RATES)),
+    "D": ("3", ("3",)),
+}
+"""The baud rate characters that say each mode."""
+
+
+def _meter(number: int, baud: str, password: str | None, settings: Settings) -> Meter:
+    used = Consumption(settings.seed * 1_000_003 + number)
+    clock = Clock(settings.now)
+    return Meter(
+        Identification(_MANUFACTURER, baud, "SIM100"),
+        _registers(number, used, clock),
+        address=f"{number:08d}",
+        password=password,
+        operand=f"{number:08d}",
+        write=clock.write,
+        profiles={"P.01": load_profile(used, clock), "P.98": event_log(clock)},
+    )
 
 
 def _silent(tables: Sequence[Mapping[str, Any]], now: Callable[[], datetime]) -> Callable[[str], bool]:
@@ -106,9 +152,7 @@ def _silent(tables: Sequence[Mapping[str, Any]], now: Callable[[], datetime]) ->
     return silent
 
 
-def _registers(
-    number: int, used: Consumption, now: Callable[[], datetime]
-) -> Callable[[], dict[str, DataSet]]:
+def _registers(number: int, used: Consumption, now: Clock) -> Callable[[], dict[str, DataSet]]:
     def registers() -> dict[str, DataSet]:
         at = now()
         energy = used.energy_wh(at)

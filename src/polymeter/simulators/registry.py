@@ -14,8 +14,12 @@ __all__ = ["simulator_named", "simulators"]
 
 _SIMULATORS: Final = {
     "iec62056-21": "polymeter.simulators.iec62056_21:fleet",
+    "dlms": "polymeter.simulators.dlms:fleet",
+    "lis200": "polymeter.simulators.lis200:fleet",
     "mbus": "polymeter.simulators.mbus:fleet",
     "wmbus": "polymeter.simulators.wmbus:fleet",
+    "p1": "polymeter.simulators.p1:fleet",
+    "sml": "polymeter.simulators.sml:fleet",
 }
 
 

@@ -26,10 +26,12 @@ LINE_PARAMETERS: Final = {
     "baud": "serial: rate to begin with (the protocol's own)",
     "bits": "serial: data bits, 7 or 8 (the protocol's own)",
     "parity": "serial: N, E or O (the protocol's own)",
+    "echo": "yes: the line repeats what is sent (optical heads, two-wire lines); it is taken out",
+    "parity_bit": "even or odd: put it into bit 7, for 7-bit meters behind a line of 8 bits without parity",
     "via": "modem: the line that the modem is on, serial:///dev/ttyS0 or tcp://HOST:PORT",
     "init": "modem: commands sent before dialling, separated by semicolons",
 }
-SECRET_PARAMETERS: Final = frozenset({"password", "key", "auth_key", "dedicated_key", "private_key"})
+SECRET_PARAMETERS: Final = frozenset({"password", "code", "key", "auth_key", "dedicated_key", "private_key"})
 _LINES: Final = ("tcp", "udp", "serial", "rfc2217", "modem")
 
 

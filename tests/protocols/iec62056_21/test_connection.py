@@ -14,6 +14,7 @@ from polymeter.protocols.iec62056_21 import (
     Event,
     Identification,
     OptionSelect,
+    PlainData,
     Repeat,
     Request,
     encode,
@@ -34,11 +35,14 @@ EVENTS: dict[str, Event] = {
     "identification": Identification("PMX", "5", "SIM100"),
     "read-out option": OptionSelect("0", "5", "0"),
     "programming option": OptionSelect("0", "5", "1"),
+    "binary option": OptionSelect("2", "5", "2"),
     "acknowledge": Acknowledge(),
     "repeat": Repeat(),
     "break": Break(),
     "command": Command("R1", "1.8.0()"),
+    "partial command": Command("W3", "1.8.0(1)", more=True),
     "data": DataMessage("1.8.0(1*kWh)"),
+    "plain data": PlainData("1.8.0(1*kWh)\r\n!\r\n"),
     "partial data": DataMessage("1.8.0(1*kWh)", more=True),
 }
 EVERY_STEP = [(state, end, kind) for state in TRANSITIONS for end in ("reader", "meter") for kind in EVENTS]
@@ -99,9 +103,12 @@ def test_what_the_table_allows_is_heard_and_nothing_else(state: str, end: str, k
     hearing = connection("meter" if end == "reader" else "reader", state)
     hearing.receive_data(encode(EVENTS[kind]))
     after = TRANSITIONS[state].get((end, kind))  # type: ignore[call-overload]
-    if kind in ("read-out option", "programming option") and not (state == "identified" and end == "reader"):
+    awaits_option = (state, end) in (("identified", "reader"), ("switching", "meter"))
+    if kind.endswith(" option") and not awaits_option:
         return  # an option is one only where it is awaited; elsewhere it is ACK and noise
-    if kind == "acknowledge" and state == "identified" and end == "reader":
+    if kind == "plain data" and not (state == "pushing" and end == "meter"):
+        return  # data without control characters is data only behind an identification
+    if kind == "acknowledge" and awaits_option:
         assert hearing.next_event() is NEED_DATA  # it may become an option
         return
     if after is None:

@@ -23,6 +23,7 @@ from polymeter.protocols.iec62056_21.frames import (
     Event,
     Identification,
     OptionSelect,
+    PlainData,
     Repeat,
     Request,
     block_end,
@@ -41,6 +42,13 @@ End = Literal["reader", "meter"]
 TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
     "idle": {
         ("reader", "request"): "requested",
+        ("meter", "identification"): "pushing",
+    },
+    "pushing": {
+        ("meter", "plain data"): "idle",
+        ("meter", "data"): "idle",
+        ("meter", "identification"): "pushing",
+        ("reader", "request"): "requested",
     },
     "requested": {
         ("meter", "identification"): "identified",
@@ -49,6 +57,7 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
     "identified": {
         ("reader", "read-out option"): "reading out",
         ("reader", "programming option"): "entering",
+        ("reader", "binary option"): "switching",
         ("meter", "data"): "read out",
         ("reader", "request"): "requested",
     },
@@ -62,6 +71,14 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
         ("reader", "repeat"): "reading out",
         ("reader", "request"): "requested",
     },
+    "switching": {
+        ("meter", "binary option"): "handed over",
+        ("meter", "identification"): "switching",
+        ("reader", "request"): "requested",
+    },
+    "handed over": {
+        ("reader", "request"): "requested",
+    },
     "entering": {
         ("meter", "command"): "programming",
         ("meter", "break"): "idle",
@@ -71,6 +88,7 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
     },
     "programming": {
         ("reader", "command"): "asked",
+        ("reader", "partial command"): "asked",
         ("reader", "repeat"): "asked",
         ("meter", "repeat"): "programming",
         ("reader", "break"): "idle",
@@ -84,6 +102,7 @@ TRANSITIONS: Final[dict[str, dict[tuple[End, str], str]]] = {
         ("meter", "repeat"): "programming",
         ("meter", "break"): "idle",
         ("reader", "command"): "asked",
+        ("reader", "partial command"): "asked",
         ("reader", "repeat"): "asked",
         ("reader", "break"): "idle",
         ("reader", "request"): "requested",
@@ -113,6 +132,8 @@ def _kind(event: Event) -> str:
             return "identification"
         case OptionSelect(mode="0"):
             return "read-out option"
+        case OptionSelect(mode="2"):
+            return "binary option"
         case OptionSelect():
             return "programming option"
         case Acknowledge():
@@ -121,8 +142,12 @@ def _kind(event: Event) -> str:
             return "repeat"
         case Break():
             return "break"
+        case Command(more=True):
+            return "partial command"
         case Command():
             return "command"
+        case PlainData():
+            return "plain data"
         case DataMessage(more=True):
             return "partial data"
         case DataMessage():
@@ -216,6 +241,14 @@ class Connection:
     def _message_size(self) -> int | None:
         """Skip noise; the length of the message that then begins, `None` while it is not whole."""
         data = self._buffer.data
+        if self.state == "pushing":
+            stop = _PLAIN_STOP.search(data, self._searched)
+            self._searched = stop.start() if stop else len(data)
+            if stop is None or bytes(data[stop.start() : stop.start() + 3]) in (b"!", b"!\r", b"!\x8d"):
+                return None
+            if stop[1]:
+                return stop.end()
+            self._searched = 0
         while True:
             start = _START.search(data)
             if start is None or start.start():
@@ -239,7 +272,7 @@ class Connection:
             self._drop(begin)
 
     def _awaits_option(self) -> bool:
-        return self.end == "meter" and self.state == "identified"
+        return self.state == ("identified" if self.end == "meter" else "switching")
 
     def _decode(self, message: bytes, offset: int) -> Event:
         start = message[0]
@@ -250,9 +283,13 @@ class Connection:
         if start & 0x7F == NAK:
             return Repeat()
         if start != ACK:
+            if self.state == "pushing":
+                return PlainData(message.removeprefix(b"\r\n").decode("latin-1"))
             raise RemoteProtocolError("some characters have even parity and some have not", offset)
         return Acknowledge() if len(message) == 1 else decode_option(message, offset=offset)
 
 
 _START = re.compile(rb"[\x01\x02\x06\x15/\x81\x82\x95\xaf]")
 """What a message begins with, without and with its parity bit."""
+_PLAIN_STOP = re.compile(rb"(![\r\x8d]?\n)|[\x01-\x06\x15\x81-\x86\x95!]|(?:\A|(?<=\n))[/\xaf]")
+"""The end of mode D's data, or what shows that it is none."""

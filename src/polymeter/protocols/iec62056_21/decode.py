@@ -25,6 +25,7 @@ from polymeter.protocols.iec62056_21.frames import (
     DataMessage,
     Event,
     Identification,
+    PlainData,
     Repeat,
     Request,
     block_end,
@@ -77,6 +78,8 @@ def _line_reason(message: bytes) -> str | None:
     line, newline, rest = message.partition(b"\n")
     if line.startswith(b"/?"):
         return "a request line" if b"!" in line else None
+    if line[4:5] == b"3" and newline and _PUSHED.match(rest):
+        return "a push of mode D: identification, empty line, data up to !"
     if b"!" in line or (newline and rest.lstrip(bytes(_PADDING))[:1] not in (b"", b"\x01", b"\x02", b"\x06")):
         return None
     return "an identification line" if newline or len(line) >= 5 else None
@@ -120,15 +123,20 @@ def _message_end(data: bytes, plain: bytes, at: int) -> int | None:
             end = plain.find(b"\n", at, at + LINE_MAX) + 1
             if not end or plain.find(b"/", at + 1, end) >= 0:
                 return None
+            if pushed := _PUSHED.match(plain, end):
+                return pushed.end()
             following = _past_padding(data, end)
-            request = plain[at + 1] == ord("?")
+            request = data[at + 1] == ord("?")
             if not request and following < len(data) and plain[following] == STX:
                 return block_end(plain, following) or len(data)
             return end
     return None
 
 
+_REFUSALS = re.compile(r"\([Ee#]")
 _START = re.compile(rb"[\x01\x02\x06\x15/]")
+_PUSHED = re.compile(rb"\r?\n[^\x01-\x06\x15!]*\([^\x01-\x06\x15!]*!(?:\r?\n|\r?\Z)")
+"""What follows an identification in mode D. P1 has a check behind the ! and is not meant."""
 _OPTION_LINE = re.compile(rb"\x06[^\r\n/]{3}\r\n")
 
 
@@ -198,7 +206,9 @@ class _Message:
         start = self.text[at] if at < len(self.text) else None
         if start == ord("/"):
             at = self._line(at)
-            if at < len(self.text):
+            if _PUSHED.match(self.text, at):
+                self._pushed(at)
+            elif at < len(self.text):
                 self._block(self._padding(at))
         elif start in (SOH, STX):
             self._block(at)
@@ -239,6 +249,15 @@ class _Message:
         if self.tree is not None:
             self.tree.leaf(self.why, at, at + 1)
 
+    def _pushed(self, at: int) -> None:
+        start = self.text.index(b"\n", at) + 1
+        data = self.text[start:].decode("latin-1")
+        self.frame, self.name, self.why = PlainData(data), "push", "identification and data up to !, mode D"
+        if self.tree is not None:
+            self.tree.leaf("empty line", at, start)
+            decode_data(data, self.tree, start, strict=False)
+        self._values(data, start)
+
     def _block(self, at: int) -> None:
         if at >= len(self.text):
             return
@@ -265,13 +284,22 @@ class _Message:
                 self.name, self.why = "break", "SOH B0 ETX with a good block check"
 
     def _values(self, data: str, offset: int) -> None:
-        lines = decode_data(data, strict=False)
+        broken: RemoteProtocolError | None = None
+        try:
+            lines = decode_data(data, offset=offset)
+        except RemoteProtocolError as error:
+            broken = error
+            lines = decode_data(data, strict=False)
         self.records = tuple(records(lines, offset, self.layer))
-        for line in lines:
-            for data_set in line:
-                if is_refusal(data_set):
-                    self.errors.append(Problem(refusal_text(data_set), offset + data_set.offset, self.layer))
+        if _REFUSALS.search(data):
+            self.errors += [
+                Problem(refusal_text(data_set), offset + data_set.offset, self.layer)
+                for line in lines
+                for data_set in line
+                if is_refusal(data_set)
+            ]
         for record in self.records:
             if record.obis in _DEVICE_ADDRESS and self.meter.id is None:
                 self.meter = replace(self.meter, id=str(record.value))
-        decode_data(data, offset=offset)  # a line that is no data set costs the message, not its values
+        if broken is not None:
+            raise broken  # a line that is no data set costs the message, not its values

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from polymeter.protocols.iec62056_21.lines import DataLine, DataSet, decode_data, encode_data
 from polymeter.protocols.wire import LocalProtocolError, Reader, RemoteProtocolError, Tree
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Event",
     "Identification",
     "OptionSelect",
+    "PlainData",
     "Repeat",
     "Request",
     "block_check",
@@ -131,21 +133,16 @@ class DataMessage:
     more: bool = False
 
 
-Event = Request | Identification | OptionSelect | Acknowledge | Repeat | Command | Break | DataMessage
-
-
 @dataclass(frozen=True, slots=True)
-class DataSet:
-    """``address(value*unit)``. `unit` is `None` without an asterisk, empty after a bare one."""
+class PlainData:
+    """Meter in mode D: data without control characters and check, from the empty line up to ``!``."""
 
-    address: str
-    value: str
-    unit: str | None = None
-    offset: int = 0
-    """Where the set begins in the data."""
+    data: str
 
 
-DataLine = tuple[DataSet, ...]
+Event = (
+    Request | Identification | OptionSelect | Acknowledge | Repeat | Command | Break | DataMessage | PlainData
+)
 
 
 def block_check(data: bytes) -> int:
@@ -236,6 +233,10 @@ def encode(event: Event) -> bytes:
             return _with_check(SOH, body, more)
         case DataMessage(data, more):
             return _with_check(STX, _text(data, _BLOCK_EXCLUDED, "data"), more)
+        case PlainData(data):
+            if not data.endswith("!\r\n") or data.find("!") != len(data) - 3 or "\n/" in f"\n{data}":
+                raise LocalProtocolError("plain data has one !, at its end, and no line that begins with /")
+            return b"\r\n" + _text(data, _BLOCK_EXCLUDED + "\x06\x15", "data")
 
 
 _LINE_EXCLUDED = "\r\n/"
@@ -404,95 +405,3 @@ _COMMANDS: Final = {
     "B0": "break: end of the session",
     "B1": "break, baud rate kept",
 }
-
-_DATA_SET = re.compile(r"([^()\r\n]*)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)")
-_END_OF_LINE = re.compile(r"\r?\n|\r")
-
-
-def decode_data(
-    data: str, tree: Tree | None = None, offset: int = 0, strict: bool = True
-) -> tuple[DataLine, ...]:
-    """Take data apart into lines of data sets; an empty line gives none.
-
-    With `strict` off a text without brackets is no error (manufacturers' own commands).
-
-    Raises:
-        RemoteProtocolError: something that is no data set; the offset is its place.
-    """
-    lines: list[DataLine] = []
-    at = 0
-    match_set = _DATA_SET.match
-    size = len(data)
-    while at < size:
-        if tree is not None:
-            tree.open("data line", offset + at)
-        sets: list[DataSet] = []
-        while match := match_set(data, at):
-            address, value, unit = match.groups()
-            sets.append(DataSet(address, value, unit, at))
-            if tree is not None:
-                _explain_set(tree, match, offset)
-            at = match.end()
-        ended = _END_OF_LINE.match(data, at)
-        if ended is None and at < size:
-            stop = _next_line(data, at)
-            ends = data[at:stop] == "!"
-            if strict and not ends:
-                raise RemoteProtocolError(f"{data[at:stop][:40]!r} is no data set", offset + at)
-            if tree is not None:
-                shown = None if ends else data[at:stop]
-                tree.leaf("end of data" if ends else "data", offset + at, offset + stop, shown)
-            at = stop
-        at = _skip_line_end(data, at, tree, offset)
-        if tree is not None:
-            tree.close(offset + at)
-        if sets:
-            lines.append(tuple(sets))
-    return tuple(lines)
-
-
-def _next_line(data: str, at: int) -> int:
-    ended = _END_OF_LINE.search(data, at)
-    return ended.start() if ended else len(data)
-
-
-def _skip_line_end(data: str, at: int, tree: Tree | None, offset: int) -> int:
-    ended = _END_OF_LINE.match(data, at)
-    if ended is None:
-        return at
-    if tree is not None:
-        tree.leaf("end of line", offset + at, offset + ended.end())
-    return ended.end()
-
-
-def _explain_set(tree: Tree, match: re.Match[str], offset: int) -> None:
-    """The leaves of one data set."""
-    address, value, unit = match.groups()
-    tree.open("data set", offset + match.start())
-    if address:
-        tree.leaf("address", offset + match.start(1), offset + match.end(1), address)
-    tree.leaf("(", offset + match.end(1), offset + match.start(2))
-    if value:
-        tree.leaf("value", offset + match.start(2), offset + match.end(2), value)
-    if unit is not None:
-        tree.leaf("*", offset + match.end(2), offset + match.start(3))
-        if unit:
-            tree.leaf("unit", offset + match.start(3), offset + match.end(3), unit)
-    tree.leaf(")", offset + match.end() - 1, offset + match.end())
-    tree.close(offset + match.end())
-
-
-def encode_data(lines: tuple[DataLine, ...], end: bool = True) -> str:
-    """Data lines as text; with `end` also the ``!`` line that closes a read-out."""
-    text = "".join("".join(map(_set_text, line)) + "\r\n" for line in lines)
-    return text + "!\r\n" if end else text
-
-
-def _set_text(data_set: DataSet) -> str:
-    for part in (data_set.address, data_set.value, data_set.unit or ""):
-        if any(character in part for character in "()\r\n\x01\x02\x03\x04"):
-            raise LocalProtocolError(f"{part!r} holds a character that a data set cannot hold")
-    if "*" in data_set.value:
-        raise LocalProtocolError(f"{data_set.value!r} holds *, which begins the unit")
-    unit = "" if data_set.unit is None else f"*{data_set.unit}"
-    return f"{data_set.address}({data_set.value}{unit})"

@@ -6,6 +6,7 @@ damaged messages and silence are made here, at most `Options.repeats` times, as 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -30,10 +31,13 @@ from polymeter.protocols.wire import NEED_DATA, AccessDenied, RemoteProtocolErro
 
 __all__ = [
     "Options",
+    "ask",
     "break_session",
     "log_in",
+    "read_data",
     "read_out",
     "read_value",
+    "receive",
     "sign_on",
     "start_programming",
 ]
@@ -65,10 +69,33 @@ class Options:
     acknowledges: bool = False
     """Whether to answer a good read-out with ACK. Few meters need it, but on a serial line it
     brings a meter back to 300 Bd at once."""
+    answers_offer: bool = True
+    """Whether to answer the meter's offer at all. A meter of mode C that hears nothing sends its
+    read-out by itself at 300 Bd: slow, but it works where heads cannot switch."""
+    follows_offer: bool = True
+    """Whether to switch the line to the rate that was chosen. Some meters accept an option and
+    go on at the rate they had."""
+    forces_mode_e: bool = False
+    """Whether to choose HDLC although the identification does not offer it."""
+    wake_up: bytes = b""
+    """What wakes a sleeping meter before the request: NUL characters, or its maker's own bytes."""
+    wake_up_s: float = 0.0
+    """How long to go on sending it, on a line whose rate is known; at least once."""
+    wake_up_pause_s: float = 1.6
+    """Silence between waking and the request; the standard says 1.5 to 1.7 s (§ 6.3.1)."""
+    answer_operand: Callable[[str], str] | None = field(default=None, repr=False)
+    """Makes the answer to the meter's operand, for meters whose password is computed (P2). The
+    algorithm is the manufacturer's, so it is the caller's."""
 
 
-def _receive(connection: Connection, options: Options) -> Procedure[Event]:
-    """The next event of the meter."""
+def receive(connection: Connection, options: Options) -> Procedure[Event]:
+    """The next event of the meter.
+
+    Raises:
+        RemoteProtocolError: a damaged message, or one that has no place here; ask for it again.
+        TimedOut: nothing came, or a message broke off.
+        TransportError: the line was closed.
+    """
     timeout_s = options.answer_timeout_s
     while True:
         event = connection.next_event()
@@ -85,14 +112,19 @@ def _receive(connection: Connection, options: Options) -> Procedure[Event]:
         timeout_s = options.block_timeout_s
 
 
-def _ask(connection: Connection, options: Options, event: Event, repeat: Event) -> Procedure[Event]:
-    """Say `event` and give the answer; after a damaged one say `repeat`, after silence `event` again."""
+def ask(connection: Connection, options: Options, event: Event, repeat: Event) -> Procedure[Event]:
+    """Say `event` and give the answer; after a damaged one say `repeat`, after silence `event` again.
+
+    Raises:
+        RemoteProtocolError: the answer came damaged every time.
+        TimedOut: no answer.
+    """
     saying = event
     attempts_left = options.repeats
     while True:
         yield Send(connection.send(saying))
         try:
-            return (yield from _receive(connection, options))
+            return (yield from receive(connection, options))
         except (RemoteProtocolError, TimedOut) as error:
             if not attempts_left:
                 raise
@@ -100,12 +132,12 @@ def _ask(connection: Connection, options: Options, event: Event, repeat: Event) 
             attempts_left -= 1
 
 
-def _await(connection: Connection, options: Options) -> Procedure[Event]:
+def await_answer(connection: Connection, options: Options) -> Procedure[Event]:
     """Give what the meter says after an option; NAK asks for it again if it is damaged or cut."""
     attempts_left = options.repeats
     while True:
         try:
-            return (yield from _receive(connection, options))
+            return (yield from receive(connection, options))
         except (RemoteProtocolError, TimedOut):
             if not attempts_left:
                 raise
@@ -122,15 +154,26 @@ def sign_on(connection: Connection, options: Options = Options()) -> Procedure[I
     """
     if options.switches_baud:
         yield options.opening
+    if options.wake_up:
+        yield from _wake(options)
     request = Request(options.address)
     try:
-        answer = yield from _ask(connection, options, request, request)
+        answer = yield from ask(connection, options, request, request)
     except TimedOut as error:
         who = f"meter {options.address!r}" if options.address else "a meter"
         raise TimedOut(f"no answer from {who}: {error}") from error
     if not isinstance(answer, Identification):
         raise RemoteProtocolError(f"an identification is expected, {answer} came")
     return answer
+
+
+def _wake(options: Options) -> Procedure[None]:
+    """Send what wakes the meter, without gaps, for as long as was asked; then let it get up."""
+    line = options.opening
+    character_s = (2 + line.bits + (line.parity != "N")) / line.baud
+    times = max(1, round(options.wake_up_s / character_s / len(options.wake_up)))
+    yield Send(options.wake_up * times)
+    yield Pause(options.wake_up_pause_s)
 
 
 def _choose(
@@ -144,7 +187,8 @@ def _choose(
     if options.switches_baud:
         delay_s = options.switch_delay_s
         yield Pause(identification.reaction_time_s / 2 if delay_s is None else delay_s)
-        yield options.opening._replace(baud=BAUD_RATES[baud])
+        if options.follows_offer:
+            yield options.opening._replace(baud=BAUD_RATES[baud])
 
 
 def read_out(
@@ -157,7 +201,7 @@ def read_out(
         TimedOut: it did not come, or not whole.
     """
     yield from _choose(connection, options, identification, "0")
-    message = yield from _await(connection, options)
+    message = yield from await_answer(connection, options)
     if not isinstance(message, DataMessage):
         raise RemoteProtocolError(f"a read-out is expected, {message} came")
     if options.acknowledges:
@@ -174,7 +218,7 @@ def start_programming(
         AccessDenied: the meter ends the session at once.
     """
     yield from _choose(connection, options, identification, "1")
-    answer = yield from _await(connection, options)
+    answer = yield from await_answer(connection, options)
     match answer:
         case Command("P0", data):
             return (data or "").removeprefix("(").removesuffix(")")
@@ -184,16 +228,19 @@ def start_programming(
             raise RemoteProtocolError(f"an operand is expected, {answer} came")
 
 
-def log_in(connection: Connection, options: Options = Options()) -> Procedure[None]:
-    """Send the password (P1).
+def log_in(connection: Connection, options: Options = Options(), operand: str = "") -> Procedure[None]:
+    """Send the password (P1), or what `Options.answer_operand` makes of the meter's operand (P2).
 
     Raises:
         AccessDenied: there is none, or the meter refuses it.
     """
-    if options.password is None:
+    if options.answer_operand is not None:
+        command = Command("P2", f"({options.answer_operand(operand)})")
+    elif options.password is not None:
+        command = Command("P1", f"({options.password})")
+    else:
         raise AccessDenied("the meter wants a password: give one")
-    command = Command("P1", f"({options.password})")
-    answer = yield from _ask(connection, options, command, Repeat())
+    answer = yield from ask(connection, options, command, Repeat())
     match answer:
         case Acknowledge():
             return
@@ -212,22 +259,37 @@ def read_value(
 
     `argument` goes between the brackets: some meters want ``1``, others nothing.
     """
-    command = Command("R1", f"{address}({argument})")
+    return (yield from read_data(connection, "R1", f"{address}({argument})", options))
+
+
+def read_data(
+    connection: Connection, command: str, data: str, options: Options = Options(), joint: str = ""
+) -> Procedure[tuple[DataLine, ...] | str]:
+    """Ask by any of the reading commands, R1 to R6: data lines, or the meter's refusal in words.
+
+    The answer may come in partial blocks; `joint` is put between two of them where the meter ends
+    a block with a line and without its CR LF.
+
+    Raises:
+        RemoteProtocolError: the answer came damaged every time, is no data or too long.
+        TimedOut: no answer.
+    """
+    asked = Command(command, data)
     for attempts_left in range(options.repeats, -1, -1):
-        text = yield from _whole_answer(connection, options, command)
+        text = yield from whole_answer(connection, options, asked, joint)
         if isinstance(text, str):
             break
         if isinstance(text, TimedOut) and not attempts_left:
             raise text
     else:
-        return f"the meter does not understand the request for {address}"
+        return f"the meter does not understand the request for {data.removesuffix('()')}"
     lines = decode_data(text)
     refused = [data_set for line in lines for data_set in line if is_refusal(data_set)]
     return refusal_text(refused[0]) if refused else lines
 
 
-def _whole_answer(
-    connection: Connection, options: Options, command: Command
+def whole_answer(
+    connection: Connection, options: Options, command: Command, joint: str = ""
 ) -> Procedure[str | Repeat | TimedOut]:
     """The answer to a command, all its blocks put together.
 
@@ -236,14 +298,14 @@ def _whole_answer(
     """
     blocks: list[str] = []
     size = 0
-    answer = yield from _ask(connection, options, command, Repeat())
+    answer = yield from ask(connection, options, command, Repeat())
     while True:
         match answer:
             case DataMessage(data, more):
                 blocks.append(data)
                 size += len(data)
                 if not more:
-                    return "".join(blocks)
+                    return "".join(_joined(blocks, joint))
             case Repeat():
                 return answer
             case Break():
@@ -254,11 +316,19 @@ def _whole_answer(
             raise RemoteProtocolError(f"an answer of more than {ANSWER_MAX} characters")
         try:
             yield Send(connection.send(Acknowledge()))
-            answer = yield from _await(connection, replace(options, repeats=0))
+            answer = yield from await_answer(connection, replace(options, repeats=0))
         except TimedOut as error:
             return error
         except RemoteProtocolError:
-            answer = yield from _ask(connection, options, Repeat(), Repeat())
+            answer = yield from ask(connection, options, Repeat(), Repeat())
+
+
+def _joined(blocks: list[str], joint: str) -> Iterator[str]:
+    """The blocks with `joint` between those that do not end with a line end of their own."""
+    for number, block in enumerate(blocks, 1):
+        yield block
+        if joint and number < len(blocks) and not block.endswith("\n"):
+            yield joint
 
 
 def break_session(connection: Connection) -> Procedure[None]:

@@ -8,34 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
 from polymeter.protocols import obis
 from polymeter.protocols.iec62056_21.frames import DataLine, DataSet
+from polymeter.protocols.iec62056_21.profiles import Cell, Header, cells, header, row_time
+from polymeter.protocols.iec62056_21.times import parse_time
 from polymeter.protocols.units import normal_unit
 from polymeter.protocols.wire import Record, Value
 
-__all__ = ["is_refusal", "parse_time", "records", "refusal_text"]
+__all__ = ["cell_record", "is_refusal", "parse_time", "records", "refusal_text"]
 
-_NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d*)?|[+-]?[.,]\d+)(?:\s*([^\d\s.,+-][^\s]*))?", re.ASCII)
+_NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d*)?|[+-]?[.,]\d+)(?:\s*([A-Za-z%\xb0\xb5][^\s:;]*))?", re.ASCII)
+_PLAIN_NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
+_unit = lru_cache(maxsize=1024)(normal_unit)
 _REFUSAL = re.compile(r"ERROR\w*|ER\d+|#\d+", re.ASCII | re.IGNORECASE)
-_TIME = re.compile(
-    r"(?:(\d\d)?(\d\d)-(\d\d)-(\d\d)[ ,T](\d\d):(\d\d)(?::(\d\d))?"
-    r"|[0-2]?(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?)",
-    re.ASCII,
-)
-_PROFILE = re.compile(r"P\.\d+|1-\d+:99\.\d+\.\d+(?:\*255)?", re.ASCII)
-_COUNT = re.compile(r"\d{1,4}", re.ASCII)
+_REFUSAL_STARTS: Final = frozenset("Ee#")
 _TEXT_GROUPS: Final = frozenset((0, 96, 97))
 """Values of OBIS group C that hold identifications and states: leading zeros belong to them."""
 
 
 def is_refusal(data_set: DataSet) -> bool:
     """Whether a set is the meter's way to say no, such as ``(ERROR)`` or ``(ER12)``."""
-    return data_set.unit is None and _REFUSAL.fullmatch(data_set.value) is not None
+    value = data_set.value
+    return value[:1] in _REFUSAL_STARTS and data_set.unit is None and _REFUSAL.fullmatch(value) is not None
 
 
 def refusal_text(data_set: DataSet) -> str:
@@ -52,26 +51,14 @@ def _address(address: str) -> tuple[str | None, bool | None]:
     return str(code), code.c in _TEXT_GROUPS
 
 
-def parse_time(text: str) -> datetime | None:
-    """A meter's local time in any of the usual forms, `None` if it is none."""
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        return None
-    century, *parts = match.groups()
-    numbers = [int(part or 0) for part in (parts[:6] if match[2] is not None else parts[6:])]
-    year = numbers[0] + (int(century) * 100 if century else 2000)
-    try:
-        return datetime(year, *numbers[1:])  # type: ignore[arg-type]  # noqa: DTZ001 - naive: the zone is the meter's
-    except ValueError:
-        return None
-
-
 def _value(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None]:
     """The value and its unit; a number if it reads as one and no leading zero could be lost.
 
     `as_text` is what the address says, `None` if it says nothing: then leading zeros decide.
     """
     text = data_set.value
+    if as_text is False and data_set.unit and _PLAIN_NUMBER.fullmatch(text):
+        return Decimal(text), _unit(data_set.unit)
     match = _NUMBER.fullmatch(text)
     if match is None:
         return text, normal_unit(data_set.unit or "")
@@ -90,19 +77,69 @@ def records(lines: Iterable[DataLine], offset: int = 0, layer: int = 0) -> Itera
     A set without an address belongs to the one before it: a time says when a maximum occurred,
     anything else is a further value of the same name.
     """
-    profile: _Profile | None = None
+    head: Header | None = None
+    number = 0
     for line in lines:
         if not line:
             continue
-        if _PROFILE.fullmatch(line[0].address) and len(line) > 3:
-            profile = _Profile.of(line)
-            if profile is not None:
-                continue
-        if profile is not None and not line[0].address:
-            yield from profile.row(line, offset, layer)
+        name = line[0].address
+        found = (
+            header(line) if len(line) > 3 and (name[:1] == "P" or ":99." in name or ":P." in name) else None
+        )
+        if found is not None:
+            head, number = found, 0
+            if found.interval is None or found.status.strip("0"):
+                yield _status_record(found, offset, layer)
+            line = found.first
+        if head is not None and (found is not None or not line[0].address):
+            if line:
+                yield from _row_records(head, line, number, offset, layer)
+                number += 1
             continue
-        profile = None
-        yield from _line_records(line, offset, layer)
+        head = None
+        if len(line) == 1 and not is_refusal(line[0]):
+            yield _set_record(line[0], line[0].address, offset, layer)
+        else:
+            yield from _line_records(line, offset, layer)
+
+
+def _status_record(head: Header, offset: int, layer: int) -> Record:
+    """The status word of a header, which holds from its time on; of an event it is what happened.
+
+    In a load profile a word of zeros says that nothing happened, and stands in every header.
+    """
+    data_set = head.line[1]
+    return Record(
+        f"{head.profile} status",
+        head.status,
+        quantity="status",
+        time=head.time,
+        layer=layer,
+        offset=offset + data_set.offset,
+        raw=_raw(data_set),
+    )
+
+
+def _row_records(head: Header, line: DataLine, number: int, offset: int, layer: int) -> Iterator[Record]:
+    time = row_time(head, number)
+    for cell in cells(head, line):
+        yield cell_record(cell, time, offset, layer)
+
+
+def cell_record(cell: Cell, time: datetime | None, offset: int = 0, layer: int = 0) -> Record:
+    """The record of one value of a profile's row."""
+    code, as_text = _address(cell.name)
+    value, own_unit = _value(cell.data_set, as_text)
+    return Record(
+        cell.name,
+        value,
+        own_unit or cell.unit,
+        code,
+        time=time,
+        layer=layer,
+        offset=offset + cell.data_set.offset,
+        raw=_raw(cell.data_set),
+    )
 
 
 def _line_records(line: DataLine, offset: int, layer: int) -> Iterator[Record]:
@@ -119,63 +156,20 @@ def _line_records(line: DataLine, offset: int, layer: int) -> Iterator[Record]:
         if pending is not None:
             yield pending
         name = data_set.address or name
-        code, as_text = _address(name)
-        value, unit = _value(data_set, as_text)
-        pending = Record(
-            name, value, unit, code, layer=layer, offset=offset + data_set.offset, raw=_raw(data_set)
-        )
+        pending = _set_record(data_set, name, offset, layer)
     if pending is not None:
         yield pending
+
+
+def _set_record(data_set: DataSet, name: str, offset: int, layer: int) -> Record:
+    """The record of one set; by position, which for a tuple of thirteen is twice as fast."""
+    code, as_text = _address(name)
+    value, unit = _value(data_set, as_text)
+    at = offset + data_set.offset
+    raw = _raw(data_set)
+    return Record(name, value, unit, code, "unknown", None, 0, 0, 0, "instantaneous", layer, at, raw)
 
 
 def _raw(data_set: DataSet) -> bytes:
     unit = "" if data_set.unit is None else f"*{data_set.unit}"
     return f"{data_set.address}({data_set.value}{unit})".encode("latin-1")
-
-
-class _Profile:
-    """The header of a load profile (VDEW), by which the rows below it are read.
-
-    ``P.01(time)(status)(interval)(columns)(name)(unit)…``. Rows are stamped at the interval's
-    end; the header's time is that of the first row.
-    """
-
-    def __init__(self, time: datetime, interval: timedelta, columns: list[tuple[str, str | None]]) -> None:
-        self.time: datetime | None = time
-        self.interval = interval
-        self.columns = columns
-
-    @classmethod
-    def of(cls, line: DataLine) -> _Profile | None:
-        """The profile that a line announces, `None` if it announces none."""
-        values = [data_set.value for data_set in line]
-        time = parse_time(values[0])
-        if time is None or not _COUNT.fullmatch(values[2]) or not _COUNT.fullmatch(values[3]):
-            return None
-        named = values[4:]
-        count = int(values[3])
-        if len(named) != 2 * count:
-            return None
-        columns = [(named[2 * index], normal_unit(named[2 * index + 1])) for index in range(count)]
-        return cls(time, timedelta(minutes=int(values[2])), columns)
-
-    def row(self, line: DataLine, offset: int, layer: int) -> Iterator[Record]:
-        """The records of one row; a row that is too long keeps its values without a name."""
-        for index, data_set in enumerate(line):
-            name, unit = self.columns[index] if index < len(self.columns) else ("", None)
-            code, as_text = _address(name)
-            value, own_unit = _value(data_set, as_text)
-            yield Record(
-                name,
-                value,
-                own_unit or unit,
-                code,
-                time=self.time,
-                layer=layer,
-                offset=offset + data_set.offset,
-                raw=_raw(data_set),
-            )
-        try:
-            self.time = self.time + self.interval if self.time is not None else None
-        except OverflowError:
-            self.time = None  # past the year 9999: a header made of noise

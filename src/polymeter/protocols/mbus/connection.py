@@ -68,7 +68,7 @@ class Connection:
     it says `NEED_DATA`, and turn what you want to say into bytes with `send`.
     """
 
-    def __init__(self, end: End, limit: int = 1 << 16, *, echo: bool = False) -> None:
+    def __init__(self, end: End, limit: int = 1 << 16) -> None:
         self.end: End = end
         self.state = "idle"
         self.noise = 0
@@ -76,8 +76,6 @@ class Connection:
         self._buffer = Buffer(limit)
         self._counts: dict[tuple[int, int], bool] = {}
         self._asked: tuple[int, int] | None = None
-        self._echo = echo
-        self._to_skip = b""
 
     def request(self, address: int, *, alarm: bool = False) -> ShortFrame:
         """REQ_UD2, or REQ_UD1 for alarms, with the count bit that this meter is due."""
@@ -107,8 +105,6 @@ class Connection:
             RemoteProtocolError: more than the limit waits without the end of a frame. What waited
                 is dropped.
         """
-        if self._to_skip:
-            data = self._without_echo(data)
         try:
             self._buffer.append(data)
         except RemoteProtocolError:
@@ -158,14 +154,10 @@ class Connection:
         self.state = state
         if self.end == "master":
             self._remember(frame)
-        data = encode(frame)
-        if self._echo:
-            self._to_skip = data
-        return data
+        return encode(frame)
 
     def clear(self) -> bytes:
         """Forget what waits, as after silence, and give it: colliding answers look like that."""
-        self._to_skip = b""
         return self._buffer.clear()
 
     def reset(self) -> None:
@@ -192,13 +184,3 @@ class Connection:
         if state is None:
             raise RemoteProtocolError(f"{_kind(frame)} has no place when {self.state}", offset)
         self.state = state
-
-    def _without_echo(self, data: bytes) -> bytes:
-        """What came without what we just said, on lines where we hear ourselves."""
-        expected = self._to_skip[: len(data)]
-        if data[: len(expected)] != expected:
-            # No echo after all, or a damaged one: everything counts as the meter's.
-            self._to_skip = b""
-            return data
-        self._to_skip = self._to_skip[len(expected) :]
-        return data[len(expected) :]

@@ -80,13 +80,16 @@ def decode(data: bytes, options: DecodeOptions = _DEFAULTS, *, explain: bool = T
 def _split(data: bytes) -> Iterator[tuple[int, int, bool]]:
     """Where frames, damaged ones and noise begin and end, and which are good. Work is linear."""
     at, end = 0, len(data)
+    next_good = 0
     while at < end:
         candidate = frame_at(data, at)
         if candidate is not None and candidate.fault is None and candidate.end <= end:
             stop, good = candidate.end, True
         else:
             good = False
-            stop = _next_good(data, at + 1)
+            if next_good <= at:
+                next_good = _next_good(data, at + 1)
+            stop = next_good
             # A whole damaged frame is shown by itself, what follows it is noise of its own.
             if candidate is not None and at < candidate.end < stop and candidate.end - at > 4:
                 stop = candidate.end

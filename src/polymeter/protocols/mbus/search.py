@@ -61,7 +61,6 @@ def _heard(connection: Connection, frame: ShortFrame | LongFrame, options: Optio
         return b""
     if not data:
         raise TransportError("the line was closed")
-    # The connection removes what is only our own echo.
     connection.receive_data(data)
     return connection.clear()
 

@@ -1,0 +1,276 @@
+"""A P1 telegram and its ciphered envelope as values; where they begin and end in a byte stream.
+
+    telegram    / identification CR LF CR LF data-lines ! [checksum] CR LF
+    ciphered    DB system-title length security-control counter telegram-enciphered tag
+
+Telegrams are mode D of IEC 62056-21 (DSMR P1 § 6), data sets included; the checksum is CRC-16/ARC
+over everything from ``/`` up to and including ``!``, absent before DSMR 4. The envelope is the
+general-glo-ciphering APDU of DLMS around a whole telegram (Luxembourg, Austria).
+
+Both encode to the bytes they were decoded from: texts stay as the meter wrote them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from polymeter.protocols.crc import crc16_arc
+from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
+
+__all__ = [
+    "TELEGRAM_MAX",
+    "Ciphered",
+    "Span",
+    "Telegram",
+    "checksum_text",
+    "decode_ciphered",
+    "decode_telegram",
+    "encode",
+    "find_span",
+]
+
+TELEGRAM_MAX: Final = 1 << 16
+"""The longest telegram believed in; DSMR 5 asks receivers for 2 048 bytes."""
+
+_GLO_CIPHERING: Final = 0xDB
+_SECURITY_CONTROLS: Final = frozenset((0x10, 0x20, 0x30))
+_TAG_SIZE: Final = 12
+
+_HEAD: Final = re.compile(
+    rb"(?:(?<![^\r\n\x00\xff\x20])/[^\x00-\x20/!?\x7f][^\x00-\x1f/!\x7f]{3,127}\r?\n"
+    rb"|/[A-Za-z]{3}[^\x00-\x1f/!\x7f]{1,127}\r?\n\r?\n)"
+)
+"""A first line: at the beginning of a line, or with the empty line behind it wherever a cut one ends."""
+_TAIL: Final = re.compile(rb"!([0-9A-Fa-f]{0,4})[ \t]*(\r?\n)?")
+_IDENTIFICATION: Final = re.compile(r"[^\r\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Telegram:
+    """What a meter pushes: its identification, its data lines as written, its checksum if it has one."""
+
+    identification: str
+    """The first line without its ``/``: manufacturer, baud rate character, name."""
+    data: str
+    """Everything between the first line and ``!``, line ends included."""
+    checksum: str | None = None
+    """The hex digits after ``!``; some meters leave out leading zeros."""
+    end: str = "\r\n"
+
+    @property
+    def manufacturer(self) -> str:
+        """The FLAG id."""
+        return self.identification[:3]
+
+    @property
+    def name(self) -> str:
+        """What the meter calls itself."""
+        return self.identification[4:]
+
+
+@dataclass(frozen=True, slots=True)
+class Ciphered:
+    """A telegram under AES-128-GCM. `tag` is empty where the security control asks for none."""
+
+    system_title: bytes
+    counter: int
+    ciphertext: bytes
+    tag: bytes
+    security: int = 0x30
+    length_octets: int = 2
+    """How the length is written: in so many octets after 0x80 + count, or in the octet itself (0)."""
+
+
+class Span(NamedTuple):
+    """Where a frame lies. `end` is `None` while it may still grow; `sound` is false if it never will."""
+
+    kind: Literal["telegram", "ciphered"]
+    start: int
+    end: int | None
+    sound: bool = True
+
+
+def checksum_text(covered: bytes) -> str:
+    """The checksum of a telegram from ``/`` up to and including ``!``, as it is written."""
+    return f"{crc16_arc(covered):04X}"
+
+
+def encode(frame: Telegram | Ciphered) -> bytes:
+    """The bytes of a frame.
+
+    Raises:
+        LocalProtocolError: a text holds what its place does not allow, or a field does not fit.
+    """
+    if isinstance(frame, Ciphered):
+        return _encode_ciphered(frame)
+    if re.search(r"[\r\n/!]", frame.identification) or "!" in frame.data:
+        raise LocalProtocolError("neither identification nor data can hold !")
+    try:
+        covered = f"/{frame.identification}{frame.data}!".encode("latin-1")
+        return covered + f"{frame.checksum or ''}{frame.end}".encode("ascii")
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"a telegram holds Latin-1 only: {error.object!r}") from error
+
+
+def _encode_ciphered(frame: Ciphered) -> bytes:
+    body = bytes((frame.security,)) + frame.counter.to_bytes(4, "big") + frame.ciphertext + frame.tag
+    octets = frame.length_octets
+    if len(body) >= (1 << 8 * octets if octets else 0x80) or len(frame.system_title) != 8:
+        raise LocalProtocolError("the length does not fit its octets, or the system title has not eight")
+    length = bytes((0x80 | octets,)) + len(body).to_bytes(octets, "big") if octets else bytes((len(body),))
+    return bytes((_GLO_CIPHERING, 8)) + frame.system_title + length + body
+
+
+def decode_telegram(data: bytes, offset: int = 0) -> Telegram:
+    """Take a telegram apart, from its ``/`` up to its last line end.
+
+    Raises:
+        RemoteProtocolError: it is cut, or its checksum does not fit.
+    """
+    telegram, problem = read_telegram(data, offset)
+    if problem is not None:
+        raise problem
+    return telegram
+
+
+def read_telegram(data: bytes, offset: int = 0) -> tuple[Telegram, RemoteProtocolError | None]:
+    """A telegram and what is wrong with its checksum, if anything is.
+
+    Raises:
+        RemoteProtocolError: there is no ``!`` line, so nothing can be said of it.
+    """
+    mark = data.find(b"\n!")
+    tail = _TAIL.match(data, mark + 1) if mark >= 0 else None
+    if tail is None:
+        raise RemoteProtocolError("the telegram is cut: it has no ! line", offset + len(data))
+    at = tail.start()
+    text = data[1:at].decode("latin-1")
+    identification = _IDENTIFICATION.match(text)
+    assert identification is not None  # it may be empty
+    cut = identification.end()
+    digits = tail[1].decode("ascii")
+    end = data[tail.end(1) : tail.end()].decode("ascii")
+    telegram = Telegram(text[:cut], text[cut:], digits or None, end)
+    problem = None
+    if digits:
+        expected = crc16_arc(data[: at + 1])
+        if int(digits, 16) != expected and (int(digits, 16), expected) not in _MISPRINTS:
+            problem = RemoteProtocolError(
+                f"the checksum is {digits}, {expected:04X} is expected", offset + tail.start(1)
+            )
+    elif _promises_checksum(telegram.data):
+        problem = RemoteProtocolError("the checksum is missing after !", offset + at + 1)
+    return telegram, problem
+
+
+_MISPRINTS: Final = frozenset(((0x522B, 0x6412), (0xEF2F, 0xE47C)))
+"""Checksums as printed, and as they should be, of the example telegrams of DSMR 4.0 and 5.0 that are
+in circulation with a checksum that fits no reading of the rule. People paste them into decoders.
+A damaged telegram would have to hit both numbers of a pair to pass for one."""
+
+_VERSION: Final = re.compile(r"\n(?:1-3:0\.2\.8\((?:[4-9]\d*|[1-3]\d{2,})\)|0-0:96\.1\.4\(\d{5,}\))")
+
+
+def _promises_checksum(data: str) -> bool:
+    """Whether a telegram names a version that has a checksum: DSMR 4 on, and e-MUCS.
+
+    Without this a telegram cut right behind its ``!`` would count as one of an older version.
+    """
+    return _VERSION.search(data) is not None
+
+
+def decode_ciphered(data: bytes, offset: int = 0) -> Ciphered:
+    """Take an envelope apart.
+
+    Raises:
+        RemoteProtocolError: it is no such envelope, or it is cut.
+    """
+    header = _ciphered_header(data, 0)
+    if header is None:
+        raise RemoteProtocolError("no ciphered telegram begins so", offset)
+    begin, size = header
+    if begin + size > len(data):
+        raise RemoteProtocolError(
+            f"the ciphered telegram needs {begin + size} bytes, {len(data)} are there", offset + len(data)
+        )
+    security = data[begin]
+    tagged = _TAG_SIZE if security & 0x10 else 0
+    stop = begin + size - tagged
+    return Ciphered(
+        data[2:10],
+        int.from_bytes(data[begin + 1 : begin + 5], "big"),
+        data[begin + 5 : stop],
+        data[stop : begin + size],
+        security,
+        data[10] & 0x7F if data[10] & 0x80 else 0,
+    )
+
+
+def _ciphered_header(data: bytes, at: int) -> tuple[int, int] | None:
+    """Where the security control lies and how long it and what follows is; `None` if it is no envelope."""
+    if data[at : at + 2] != b"\xdb\x08" or len(data) < at + 13:
+        return None
+    octets = data[at + 10] & 0x7F if data[at + 10] & 0x80 else 0
+    if octets > 2:
+        return None
+    begin = at + 11 + octets
+    size = int.from_bytes(data[at + 11 : begin], "big") if octets else data[at + 10]
+    if begin >= len(data) or data[begin] not in _SECURITY_CONTROLS:
+        return None
+    return (begin, size) if size >= 5 + (_TAG_SIZE if data[begin] & 0x10 else 0) else None
+
+
+def find_span(data: bytes, at: int = 0, *, more: bool = False) -> Span | None:
+    """The next frame at or after `at`, `None` if none begins there.
+
+    With `more`, `data` is the beginning of a stream: a frame whose end has not come yet has no
+    `end`. Without, such a frame reaches to the end of `data`, or to the frame after it, and is not
+    sound.
+    """
+    head = _next_head(data, at)
+    enveloped = _find_ciphered(data, at, head.start() if head is not None else len(data), more)
+    if enveloped is not None:
+        return enveloped
+    if head is None:
+        return None
+    following = _next_head(data, head.end())
+    reach = min(head.start() + TELEGRAM_MAX, len(data) if following is None else following.start())
+    mark = data.find(b"\n!", head.end() - 1, reach)
+    if mark < 0 and following is not None:
+        return Span("telegram", head.start(), following.start(), sound=False)
+    if mark < 0:
+        grows = more and len(data) - head.start() < TELEGRAM_MAX
+        return Span("telegram", head.start(), None if grows else len(data), sound=False)
+    tail = _TAIL.match(data, mark + 1)
+    assert tail is not None  # it matches ! alone
+    if more and tail[2] is None and (tail.end() == len(data) or data[tail.end() :] == b"\r"):
+        return Span("telegram", head.start(), None)
+    return Span("telegram", head.start(), tail.end())
+
+
+def _next_head(data: bytes, at: int) -> re.Match[bytes] | None:
+    """The next first line at or after `at`."""
+    at = data.find(b"/", at)
+    while at >= 0:
+        if (head := _HEAD.match(data, at)) is not None:
+            return head
+        at = data.find(b"/", at + 1)
+    return None
+
+
+def _find_ciphered(data: bytes, at: int, before: int, more: bool) -> Span | None:
+    """The first envelope that begins before `before`."""
+    start = data.find(b"\xdb\x08", at, before)
+    while start >= 0:
+        header = _ciphered_header(data, start)
+        if header is not None:
+            end = sum(header)
+            if end <= len(data):
+                return Span("ciphered", start, end)
+            return Span("ciphered", start, None if more else len(data), sound=False)
+        if more and len(data) < start + 14:
+            return Span("ciphered", start, None)
+        start = data.find(b"\xdb\x08", start + 1, before)
+    return None

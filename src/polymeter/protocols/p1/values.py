@@ -1,0 +1,120 @@
+"""What single data sets mean: addresses, numbers, octet strings that spell texts, times.
+
+All of it is looked up again and again, telegram after telegram, so it is remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from polymeter.protocols import obis
+from polymeter.protocols.units import normal_unit
+from polymeter.protocols.wire import Value
+
+__all__ = [
+    "TIME",
+    "Address",
+    "address",
+    "number",
+    "octets_text",
+    "parse_time",
+    "register",
+    "unit_of",
+    "value_of",
+]
+
+TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?", re.ASCII)
+_HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_ENERGY: Final = frozenset({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"})
+
+
+class Address(NamedTuple):
+    """What the code of a data set says about its value."""
+
+    code: str | None
+    kind: str
+    """``number``, ``text``, ``octets`` or ``clock``, or the shape of line that it begins."""
+    channel: int = 0
+    """The M-Bus channel of a sub-meter, 0 for the meter itself."""
+
+
+@lru_cache(maxsize=4096)
+def address(text: str) -> Address:
+    """Look an address up."""
+    code = obis.parse(text)
+    if code is None:
+        return Address(None, "text")
+    a, b, c, d, e, _ = code
+    kind = "number"
+    if a == 0 and (c, d) == (1, 0):
+        kind = "clock"
+    elif (c, d) == (99, 97):
+        kind = "log"
+    elif (c, d) == (98, 1):
+        kind = "history"
+    elif (a, c, d, e) == (0, 24, 3, 0):
+        kind = "old sub-meter"
+    elif (c, d) == (42, 0) or (c == 96 and d in (1, 13)):
+        kind = "octets"
+    elif c == 0 or (c == 96 and d not in (3, 7)):
+        kind = "text"
+    return Address(str(code), kind, b if a == 0 else 0)
+
+
+@lru_cache(maxsize=8192)
+def parse_time(text: str) -> datetime | None:
+    """``YYMMDDhhmmss`` with or without flag, `None` if it is no time, such as that of a lost sub-meter."""
+    match = TIME.fullmatch(text)
+    if match is None:
+        return None
+    year, *rest = (int(group) for group in match.groups()[:6])
+    try:
+        return datetime(2000 + year, *rest, fold=int(match[7] in ("W", "w")))  # type: ignore[arg-type]  # noqa: DTZ001 - the zone is the meter's
+    except ValueError:
+        return None
+
+
+unit_of = lru_cache(maxsize=1024)(normal_unit)
+
+
+@lru_cache(maxsize=4096)
+def octets_text(text: str) -> str:
+    """An octet string that spells a text in hex, as that text; anything else as it is written."""
+    if _HEX.fullmatch(text):
+        spelt = bytes.fromhex(text)
+        if all(32 <= byte < 127 for byte in spelt):
+            return spelt.decode("ascii")
+    return text
+
+
+def number(text: str) -> int | Decimal | None:
+    """A number as written, `None` if it is none."""
+    if text.isdecimal() and text.isascii():
+        return int(text) if len(text) < 40 else None
+    if len(text) < 40 and _NUMBER.fullmatch(text):
+        return Decimal(text.replace(",", ".")) if "." in text or "," in text else int(text)
+    return None
+
+
+def value_of(kind: str, text: str, unit: str | None) -> Value:
+    """The value of a data set by the kind of its address; `None` for an empty one."""
+    if not text:
+        return None
+    if kind == "octets":
+        return octets_text(text)
+    if kind == "clock":
+        return parse_time(text) or text
+    if kind == "text" and unit is None:
+        return text
+    found = number(text)
+    return text if found is None else found
+
+
+def register(unit: str | None) -> str:
+    """What a sub-meter's register measures, by its unit; the catalogue knows the other codes."""
+    return "volume" if unit in ("m3", "l") else "energy" if unit in _ENERGY else "unknown"

@@ -1,0 +1,49 @@
+"""One SML line, seen from either end: bytes become files of messages, files become bytes.
+
+Both ends may speak at any time and a push meter speaks all the time, so a line has one state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from polymeter.protocols.sml.messages import Message, decode_messages, encode_message
+from polymeter.protocols.sml.push import PushedFrames
+from polymeter.protocols.sml.transport import X25, Checksum, decode_frame, encode_frame
+from polymeter.protocols.wire import NEED_DATA, NeedData
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """A line. The check sum is that of the standard; a meter may be played that uses the other."""
+
+    def __init__(self, checksum: Checksum = X25) -> None:
+        self.stream = PushedFrames()
+        self._checksum = checksum
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what came."""
+        self.stream.receive_data(data)
+
+    def next_event(self) -> tuple[Message, ...] | NeedData:
+        """The messages of the next whole frame, or `NEED_DATA`.
+
+        Raises:
+            RemoteProtocolError: it is damaged or breaks the coding and has been dropped; the next
+                call goes on behind it. Any other exception is a bug.
+        """
+        frame = self.stream.next_frame()
+        if isinstance(frame, NeedData):
+            return NEED_DATA
+        return tuple(decode_messages(decode_frame(frame).content))
+
+    def send(self, messages: Sequence[Message]) -> bytes:
+        """The bytes of a file of messages.
+
+        Raises:
+            LocalProtocolError: a number does not fit its size.
+        """
+        return encode_frame(
+            b"".join(encode_message(message, self._checksum) for message in messages), self._checksum
+        )

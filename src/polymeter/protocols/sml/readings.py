@@ -1,0 +1,277 @@
+"""What messages say: list entries, profile rows and parameters as records; who the meter is.
+
+A value is its number times ten to the scaler, exactly. A time is a record's time only where it is
+one: a seconds index counts from nowhere, so it is shown in the tree and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Context, Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from polymeter.protocols import obis
+from polymeter.protocols.sml.elements import BOOLEAN, LIST, OCTETS, Element
+from polymeter.protocols.sml.messages import Message
+from polymeter.protocols.units import COSEM_UNITS
+from polymeter.protocols.wire import MeterIdentity, Record, Value
+
+__all__ = ["identity", "instant", "message_records", "scaled", "server_identity"]
+
+_EXACT: Final = Context(prec=60)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND_MAX: Final = 1 << 32
+
+
+@lru_cache(maxsize=4096)
+def object_name(octets: bytes) -> tuple[str, str | None]:
+    """The name of an object and its OBIS code, which it has if it is six octets."""
+    code = str(obis.from_bytes(octets)) if len(octets) == 6 else None
+    return code or octets.hex(), code
+
+
+def instant(time: Element) -> datetime | None:
+    """The instant of a time, `None` for an absent one and for a seconds index."""
+    if time.kind != LIST or len(time.value) != 2:
+        return None
+    tag, value = time.value
+    if tag.value == 2 and isinstance(value.value, int):
+        return _at(value.value, 0)
+    if tag.value == 3 and value.kind == LIST:
+        numbers = [part.value for part in value.value]
+        if len(numbers) == 3 and all(isinstance(number, int) for number in numbers):
+            return _at(numbers[0], numbers[1] + numbers[2])
+    return None
+
+
+def _at(second: int, offset_min: int) -> datetime | None:
+    if not 0 <= second < _SECOND_MAX or abs(offset_min) >= 24 * 60:
+        return None
+    zone = timezone(timedelta(minutes=offset_min)) if offset_min else UTC
+    return (_EPOCH + timedelta(seconds=second)).astimezone(zone)
+
+
+def scaled(value: int, scaler: int | None) -> int | Decimal:
+    """The number times ten to the scaler, exactly."""
+    if not scaler:
+        return value
+    return Decimal(value).scaleb(scaler, _EXACT)
+
+
+def _value(element: Element, scaler: Any) -> Value:
+    kind, value = element.kind, element.value
+    if kind in (5, 6):
+        return scaled(value, scaler)
+    if kind == OCTETS:
+        return bytes(value) if value is not None else None
+    if kind == BOOLEAN:
+        return int(value)
+    return None
+
+
+def _entry(
+    name: Element,
+    unit: Element,
+    scaler: Element,
+    value: Element,
+    time: datetime | None,
+    data: bytes,
+    offset: int,
+    layer: int,
+    storage: int = 0,
+) -> Record:
+    shown, code = object_name(name.value or b"")
+    kind, start, end = value.kind, value.start, value.end
+    found: Value
+    if kind == LIST:
+        found = instant(value) or data[start:end]
+    else:
+        found = _value(value, scaler.value)
+    return Record(
+        shown,
+        found,
+        COSEM_UNITS.get(unit.value) if unit.value is not None else None,
+        code,
+        "unknown",
+        time,
+        storage,
+        0,
+        0,
+        "instantaneous",
+        layer,
+        offset + start,
+        data[start:end],
+    )
+
+
+def message_records(message: Message, data: bytes, offset: int = 0, layer: int = 0) -> Iterable[Record]:
+    """The records of a message whose body has been checked; `data` is what it was decoded from.
+
+    `offset` is where `data` begins in its layer.
+    """
+    body = message.body
+    if body.kind != LIST:
+        return ()
+    match message.tag:
+        case 0x701:
+            return _list_records(body.value, data, offset, layer)
+        case 0x401:
+            return _profile_list(body.value, data, offset, layer)
+        case 0x301:
+            return _profile_pack(body.value, data, offset, layer)
+        case 0x501:
+            return _parameters(body.value, data, offset, layer)
+        case 0xFF01:
+            return _attention(body.value, data, offset, layer)
+    return ()
+
+
+def _list_records(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> list[Record]:
+    """The entries of a list, each at its own time or at the list's."""
+    listed = instant(fields[3])
+    found = []
+    for entry in fields[4].value or ():
+        if entry.value is None:
+            continue
+        name, _, time, unit, scaler, value, _ = entry.value
+        own = listed if time.kind != LIST else instant(time) or listed
+        found.append(_entry(name, unit, scaler, value, own, data, offset, layer))
+    return found
+
+
+def _profile_list(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
+    time = instant(fields[4])
+    for entry in fields[6].value or ():
+        if entry.value is not None:
+            name, unit, scaler, value, _ = entry.value
+            yield _entry(name, unit, scaler, value, time, data, offset, layer)
+
+
+def _profile_pack(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
+    """Rows of values under the headings that come before them; a surplus value has no name."""
+    headings = [heading.value for heading in fields[4].value or () if heading.value is not None]
+    for row in fields[5].value or ():
+        if row.value is None:
+            continue
+        time = instant(row.value[0])
+        for index, entry in enumerate(row.value[2].value or ()):
+            if entry.value is None:
+                continue
+            name, unit, scaler = headings[index] if index < len(headings) else (_NOTHING,) * 3
+            yield _entry(name, unit, scaler, entry.value[0], time, data, offset, layer)
+
+
+_NOTHING: Final = Element(OCTETS, None)
+
+
+def _parameters(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
+    """The parameters of a tree that have a value, each under the path that leads to it."""
+    waiting = [(fields[2], "")]
+    while waiting:
+        tree, path = waiting.pop()
+        if tree.kind != LIST:
+            continue
+        name, value, children = tree.value
+        shown, code = object_name(name.value or b"")
+        path = f"{path}/{shown}" if path else shown
+        if value.kind == LIST:
+            yield _parameter(path, code, value, data, offset, layer)
+        waiting.extend((child, path) for child in reversed(children.value or ()))
+
+
+def _parameter(path: str, code: str | None, choice: Element, data: bytes, offset: int, layer: int) -> Record:
+    """A parameter's value: a plain one, a time, or a structure that is kept as it is."""
+    tag, value = choice.value
+    found: Value = data[value.start : value.end]
+    unit, time = None, None
+    if tag.value == 4:
+        found = instant(value) or found
+    elif tag.value in (2, 5) and value.kind == LIST:
+        places = (1, 2, 3) if tag.value == 2 else (3, 4, 5)
+        _, scaled_by, inner = (value.value[place] for place in places)
+        code_of_unit = value.value[places[0]].value
+        unit = COSEM_UNITS.get(code_of_unit) if code_of_unit is not None else None
+        time = instant(value.value[2]) if tag.value == 5 else None
+        found = _value(inner, scaled_by.value)
+    elif value.kind != LIST:
+        found = _value(value, None)
+    raw = data[value.start : value.end]
+    return Record(path, found, unit, code, time=time, layer=layer, offset=offset + value.start, raw=raw)
+
+
+def _attention(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
+    number, message = fields[1], fields[2]
+    if number.value is not None:
+        raw = data[number.start : number.end]
+        yield Record(
+            "attention",
+            number.value.hex(),
+            layer=layer,
+            offset=offset + number.start,
+            raw=raw,
+            function="error",
+        )
+    if message.value:
+        raw = data[message.start : message.end]
+        text = message.value.decode("latin-1")
+        yield Record(
+            "attention message", text, layer=layer, offset=offset + message.start, raw=raw, function="error"
+        )
+
+
+_MEDIA: Final = {
+    0: "abstract", 1: "electricity", 4: "heat cost allocator", 5: "cooling", 6: "heat", 7: "gas",
+    8: "water", 9: "hot water", 14: "communication",
+}  # fmt: skip
+"""The division of DIN 43863-5, which is value group A of OBIS."""
+_MBUS_MEDIA: Final = {
+    2: "electricity", 3: "gas", 4: "heat", 6: "hot water", 7: "water", 8: "heat cost allocator",
+    10: "cooling", 12: "heat", 13: "heat",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def server_identity(server: bytes) -> MeterIdentity:
+    """Who has this server id. Four forms are known; of any other the hex digits must do.
+
+    * ``09|0A division FLAG block number``: DIN 43863-5; `identification` is what the label says.
+    * ``06 FLAG …``: the first meters with EDL40.
+    * ``01`` and an M-Bus address.
+    * digits as text.
+    """
+    name = server.hex()
+    if len(server) == 10 and server[0] in (9, 10) and server[2:5].isalpha():
+        number = int.from_bytes(server[6:], "big")
+        flag = server[2:5].decode("ascii")
+        label = f"{server[1]:X}{flag}{server[5]:02X}{number:08d}"
+        return MeterIdentity(name, flag, _MEDIA.get(server[1]), identification=label)
+    if len(server) == 10 and server[0] == 6 and server[1:4].isalpha():
+        return MeterIdentity(name, server[1:4].decode("ascii"), "electricity")
+    if len(server) == 9 and server[0] == 1:
+        packed = int.from_bytes(server[1:3], "little")
+        flag = "".join(chr(64 + (packed >> shift & 31)) for shift in (10, 5, 0))
+        label = server[6:2:-1].hex()
+        return MeterIdentity(name, flag, _MBUS_MEDIA.get(server[8]), server[7], identification=label)
+    return MeterIdentity(name)
+
+
+_MANUFACTURER: Final = frozenset(("129-129:199.130.3*255", "1-0:96.50.1*1"))
+_SERVER: Final = {0x100: 3, 0x101: 3, 0x301: 0, 0x401: 0, 0x501: 0, 0x700: 1, 0x701: 1, 0xFF01: 0}
+"""Where a body has the server id."""
+
+
+def identity(messages: Iterable[Message], records: Sequence[Record]) -> MeterIdentity:
+    """Who sent these messages: the last server id named, and the manufacturer by it or by a value."""
+    server: bytes | None = None
+    for message in messages:
+        place = _SERVER.get(message.tag)
+        if place is not None and message.body.kind == LIST:
+            server = message.body.value[place].value or server
+    found = server_identity(server) if server else MeterIdentity()
+    if found.manufacturer is None:
+        for record in records:
+            if record.obis in _MANUFACTURER and isinstance(record.value, bytes) and record.value.isalpha():
+                return MeterIdentity(found.id, record.value.decode("ascii"), "electricity")
+    return found

@@ -1,0 +1,171 @@
+"""Block transfer: a client's and a meter's half joined, with blocks that go astray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polymeter.protocols.dlms.apdus import (
+    APDU,
+    ActionRequestNormal,
+    ActionRequestWithList,
+    ActionResponse,
+    ActionResponseNormal,
+    ActionResponseWithList,
+    AttributeDescriptor,
+    DataAccessResult,
+    GetRequestNext,
+    GetRequestNormal,
+    GetRequestWithList,
+    GetResponseNormal,
+    GetResponseWithDatablock,
+    GetResponseWithList,
+    MethodDescriptor,
+    SelectedAttribute,
+    SetRequestNormal,
+    SetRequestWithDatablock,
+    SetRequestWithFirstDatablock,
+    SetRequestWithList,
+    SetResponseDatablock,
+    SetResponseLastDatablock,
+    SetResponseNormal,
+    SetResponseWithList,
+    decode_apdu,
+    encode_apdu,
+)
+from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.blocks import ClientBlocks, ServerBlocks
+from polymeter.protocols.dlms.data import octet_string
+from polymeter.protocols.obis import OBIS
+from polymeter.protocols.wire import RemoteProtocolError
+
+ATTRIBUTE = AttributeDescriptor(1, OBIS(0, 0, 96, 1, 0), 2)
+METHOD = MethodDescriptor(18, OBIS(0, 0, 44, 0, 0), 2)
+
+
+def value(size: int) -> Data:
+    return Data.of(octet_string(bytes(i & 0xFF for i in range(size))))
+
+
+def talk(request: APDU, response: APDU, apdu_max: int | None) -> tuple[Any, Any, list[APDU]]:
+    """Let both halves speak until the client has its answer; gives also all that travelled."""
+    client, server = ClientBlocks(), ServerBlocks()
+    travelled = []
+    saying: APDU | None = client.request(request, apdu_max)
+    asked = None
+    for _ in range(10_000):
+        assert saying is not None
+        travelled.append(saying)
+        whole, answer = server.request(decode_apdu(encode_apdu(saying)))
+        if whole is not None:
+            asked = whole
+            answer = server.response(response, apdu_max)
+        assert answer is not None
+        travelled.append(answer)
+        result, saying = client.response(decode_apdu(encode_apdu(answer)))
+        if result is not None:
+            return asked, result, travelled
+    raise AssertionError("no end")
+
+
+CASES = [
+    (GetRequestNormal(0xC1, ATTRIBUTE), lambda data: GetResponseNormal(0xC1, data)),
+    (
+        GetRequestWithList(0xC1, (SelectedAttribute(ATTRIBUTE),) * 2),
+        lambda data: GetResponseWithList(0xC1, (data, 3, data)),
+    ),
+    (
+        ActionRequestNormal(0xC1, METHOD, None),
+        lambda data: ActionResponseNormal(0xC1, ActionResponse(0, data)),
+    ),
+    (
+        ActionRequestWithList(0xC1, (METHOD,) * 2, (value(3), value(4))),
+        lambda data: ActionResponseWithList(0xC1, (ActionResponse(0, data), ActionResponse(3, None))),
+    ),
+]
+
+
+@pytest.mark.parametrize("apdu_max", [64, 65, 128, 1000, None])
+@pytest.mark.parametrize(("request_", "respond"), CASES)
+@pytest.mark.parametrize("size", [0, 40, 47, 48, 49, 1000])
+def test_a_long_response_comes_in_blocks_that_fit(
+    size: int, request_: APDU, respond: Any, apdu_max: int | None
+) -> None:
+    response = respond(value(size))
+    asked, answered, travelled = talk(request_, response, apdu_max)
+    assert asked == request_
+    assert answered == response
+    if apdu_max is not None:
+        assert max(len(encode_apdu(apdu)) for apdu in travelled) <= apdu_max
+
+
+@given(st.integers(0, 3000), st.integers(64, 1200))
+def test_a_long_request_goes_in_blocks_that_fit(size: int, apdu_max: int) -> None:
+    for request, response in (
+        (SetRequestNormal(0x81, ATTRIBUTE, None, value(size)), SetResponseNormal(0x81, 0)),
+        (
+            SetRequestWithList(0x81, (SelectedAttribute(ATTRIBUTE),) * 2, (value(size), value(size))),
+            SetResponseWithList(0x81, (0, 3)),
+        ),
+        (ActionRequestNormal(0x81, METHOD, value(size)), ActionResponseNormal(0x81, ActionResponse(0))),
+        (
+            ActionRequestWithList(0x81, (METHOD,) * 2, (value(size), value(1))),
+            ActionResponseWithList(0x81, (ActionResponse(0), ActionResponse(0))),
+        ),
+    ):
+        asked, answered, travelled = talk(request, response, apdu_max)
+        assert asked == request
+        assert answered == response
+        assert max(len(encode_apdu(apdu)) for apdu in travelled) <= apdu_max
+
+
+def test_only_the_first_block_of_a_long_set_names_the_attribute() -> None:
+    _, _, travelled = talk(SetRequestNormal(1, ATTRIBUTE, None, value(300)), SetResponseNormal(1, 0), 128)
+    requests = travelled[::2]
+    assert isinstance(requests[0], SetRequestWithFirstDatablock)
+    assert all(isinstance(request, SetRequestWithDatablock) for request in requests[1:])
+    assert isinstance(travelled[1], SetResponseDatablock)
+    assert isinstance(travelled[-1], SetResponseLastDatablock)
+
+
+def test_a_block_out_of_order_is_refused_at_both_ends() -> None:
+    client, server = ClientBlocks(), ServerBlocks()
+    client.request(GetRequestNormal(1, ATTRIBUTE), 64)
+    with pytest.raises(RemoteProtocolError, match="block 2 came, 1"):
+        client.response(GetResponseWithDatablock(1, False, 2, b"x"))
+    server.request(GetRequestNormal(1, ATTRIBUTE))
+    server.response(GetResponseNormal(1, value(200)), 64)
+    _, answer = server.request(GetRequestNext(1, 7))
+    assert answer == GetResponseWithDatablock(1, True, 7, DataAccessResult.DATA_BLOCK_NUMBER_INVALID)
+    _, answer = server.request(GetRequestNext(1, 1))
+    assert answer == GetResponseWithDatablock(1, True, 1, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
+
+
+def test_a_block_of_a_set_that_never_began_is_refused() -> None:
+    server = ServerBlocks()
+    _, answer = server.request(SetRequestWithDatablock(1, True, 2, b"x"))
+    assert answer == SetResponseLastDatablock(1, DataAccessResult.NO_LONG_SET_IN_PROGRESS, 2)
+
+
+def test_blocks_that_make_no_value_abort_the_long_set() -> None:
+    server = ServerBlocks()
+    _, answer = server.request(SetRequestWithFirstDatablock(1, ATTRIBUTE, None, True, 1, b"\x09\x05x"))
+    assert answer == SetResponseLastDatablock(1, DataAccessResult.LONG_SET_ABORTED, 1)
+
+
+def test_a_meter_that_gives_up_in_the_middle_refuses_the_attribute() -> None:
+    client = ClientBlocks()
+    client.request(GetRequestNormal(1, ATTRIBUTE), 64)
+    assert client.response(GetResponseWithDatablock(1, False, 1, b"\x09\x20")) == (None, GetRequestNext(1, 1))
+    whole, _ = client.response(GetResponseWithDatablock(1, True, 2, DataAccessResult.LONG_GET_ABORTED))
+    assert whole == GetResponseNormal(1, DataAccessResult.LONG_GET_ABORTED)
+
+
+def test_an_acknowledgement_of_a_block_that_was_not_sent_is_an_error() -> None:
+    client = ClientBlocks()
+    client.request(SetRequestNormal(1, ATTRIBUTE, None, value(300)), 128)
+    with pytest.raises(RemoteProtocolError):
+        client.response(SetResponseDatablock(1, 5))

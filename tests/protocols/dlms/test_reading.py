@@ -1,0 +1,227 @@
+"""Reading a meter by what it says of itself, over every framing and in simulated time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from polymeter.protocols.dlms.apdus import (
+    AttributeDescriptor,
+    DataAccessResult,
+    select_by_entry,
+    select_by_range,
+)
+from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.connection import Connection
+from polymeter.protocols.dlms.data import octet_string
+from polymeter.protocols.dlms.framing import Framing
+from polymeter.protocols.dlms.procedures import get, get_with_list, set_attribute
+from polymeter.protocols.dlms.reading import (
+    ListedObject,
+    Profile,
+    Refusal,
+    Scales,
+    read_clock,
+    read_object_list,
+    read_profile,
+    read_values,
+    set_clock,
+    switch,
+)
+from polymeter.protocols.obis import OBIS
+from polymeter.protocols.procedure import Procedure
+from polymeter.protocols.wire import Record
+
+from . import conversations as c
+
+EVERY_FRAMING = pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
+KINDS = pytest.mark.parametrize("sap", [1, 4, 5, 7])
+
+
+@EVERY_FRAMING
+@KINDS
+def test_everything_is_read_by_the_object_list(framing: Framing, sap: int) -> None:
+    def conversation(connection: Connection) -> Procedure[list[Record | Refusal]]:
+        listed = yield from read_object_list(connection)
+        assert isinstance(listed, list)
+        assert [one.name for one in listed] == sorted(one.name for one in listed)
+        chosen = [one for one in listed if one.class_id in (1, 3, 4, 5, 8, 70)]
+        return (yield from read_values(connection, chosen, Scales()))
+
+    records = c.converse(framing, sap, conversation)
+    by_name = {record.name: record for record in records if isinstance(record, Record)}
+    assert len(by_name) == len(records)
+    energy = by_name["1-0:1.8.0*255"]
+    assert (energy.value, energy.unit) == (c.energy_at(c.NOW) * 10, "Wh")
+    assert by_name["1-0:2.8.0*255"][1:3] == (Decimal("0.077"), "Wh")
+    maximum = by_name["1-0:1.6.0*255"]
+    assert (maximum.value, maximum.unit, maximum.time) == (4321, "W", c.NOW - timedelta(hours=3))
+    assert by_name["0-0:1.0.0*255"].value == c.NOW
+    assert by_name["0-0:42.0.0*255"].value == "PMX0000000000001"
+    assert by_name["1-0:1.4.0*255/3"].unit == "W"
+    assert by_name["0-0:96.3.10*255"].value == 1
+
+
+@EVERY_FRAMING
+@pytest.mark.parametrize("compressed", [False, True])
+@KINDS
+def test_a_profile_is_read_by_range(framing: Framing, sap: int, compressed: bool) -> None:
+    start = datetime(2026, 2, 20, tzinfo=UTC)
+    end = start + timedelta(minutes=15 * 199)
+
+    def conversation(connection: Connection) -> Procedure[Profile | Refusal]:
+        return (yield from read_profile(connection, c.PROFILE, (start, end)))
+
+    profile = c.converse(framing, sap, conversation, c.meter(compressed=compressed))
+    assert isinstance(profile, Profile)
+    assert profile.units == (None, None, "Wh", "Wh")
+    assert len(profile.rows) == 200
+    for number, (moment, status, energy, other) in enumerate(profile.rows):
+        at = start + timedelta(minutes=15 * number)
+        value = c.energy_at(at)
+        assert (moment, status, energy, other) == (at, 0, value * 10, Decimal(value // 10).scaleb(-3))
+
+
+@EVERY_FRAMING
+def test_a_profile_is_read_by_entry(framing: Framing) -> None:
+    def conversation(connection: Connection) -> Procedure[Profile | Refusal]:
+        return (yield from read_profile(connection, c.PROFILE, select_by_entry(5, 204)))
+
+    profile = c.converse(framing, 1, conversation)
+    assert isinstance(profile, Profile)
+    assert len(profile.rows) == 200
+    oldest = datetime(2026, 3, 1, 12, tzinfo=UTC) - timedelta(minutes=15 * 4999)
+    assert profile.rows[0][0] == oldest + timedelta(minutes=15 * 4)
+
+
+def test_a_profile_is_restricted_by_a_column_that_is_not_the_first() -> None:
+    from polymeter.protocols.dlms.apdus import CaptureObject
+    from polymeter.protocols.dlms.data import Item, Tag
+
+    start = c.energy_at(datetime(2026, 2, 20, tzinfo=UTC))
+
+    def conversation(connection: Connection) -> Procedure[Profile | Refusal]:
+        column = CaptureObject(3, c.ENERGY, 2, 0)
+        low, high = (Item(Tag.DOUBLE_LONG_UNSIGNED, start + add) for add in (0, 15 * 9))
+        selection = select_by_range(low, high, column)
+        return (yield from read_profile(connection, c.PROFILE, selection))
+
+    profile = c.converse("wrapper", 1, conversation)
+    assert isinstance(profile, Profile)
+    assert [row[2] for row in profile.rows] == [(start + 15 * i) * 10 for i in range(10)]
+
+
+def test_chosen_columns_only() -> None:
+    from polymeter.protocols.dlms.apdus import CaptureObject
+
+    start = datetime(2026, 2, 20, tzinfo=UTC)
+
+    def conversation(connection: Connection) -> Procedure[Data | int]:
+        column = CaptureObject(3, c.ENERGY, 2, 0)
+        selection = select_by_range(start, start + timedelta(hours=1), c.CLOCK, [column])
+        return (yield from get(connection, AttributeDescriptor(7, c.PROFILE, 2), selection))
+
+    result = c.converse("wrapper", 1, conversation)
+    assert isinstance(result, Data)
+    assert result.value == [[c.energy_at(start + timedelta(minutes=15 * i))] for i in range(5)]
+
+
+@EVERY_FRAMING
+def test_the_clock_is_set_and_the_event_written_down(framing: Framing) -> None:
+    moved = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        before = yield from read_clock(connection)
+        result = yield from set_clock(connection, moved)
+        after = yield from read_clock(connection)
+        events = yield from read_profile(connection, c.EVENTS)
+        return before, result, after, events
+
+    before, result, after, events = c.converse(framing, 5, conversation)  # type: ignore[misc]
+    assert (before, result, after) == (c.NOW, 0, moved)
+    assert events.rows == ((moved, 5),)
+
+
+@EVERY_FRAMING
+def test_disconnecting_and_reconnecting(framing: Framing) -> None:
+    control = ListedObject(70, 0, OBIS(0, 0, 96, 3, 10))
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        states = []
+        for on in (False, True):
+            assert (yield from switch(connection, on)) == 0
+            (record,) = yield from read_values(connection, [control], Scales())
+            assert isinstance(record, Record)
+            states.append(record.value)
+        return states
+
+    assert c.converse(framing, 1, conversation) == [0, 1]
+
+
+@EVERY_FRAMING
+@KINDS
+def test_a_long_value_is_written_in_blocks_and_read_back(framing: Framing, sap: int) -> None:
+    attribute = AttributeDescriptor(1, c.WRITABLE, 2)
+    long = Data.of(octet_string(bytes(range(256)) * 20))
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        result = yield from set_attribute(connection, attribute, long)
+        return result, (yield from get(connection, attribute))
+
+    result, back = c.converse(framing, sap, conversation, c.meter(apdu_max=300))  # type: ignore[misc]
+    if sap in (4,):
+        assert result == DataAccessResult.READ_WRITE_DENIED
+    else:
+        assert (result, back) == (0, long)
+
+
+def test_refusals_are_values() -> None:
+    wanted = [
+        AttributeDescriptor(3, OBIS(1, 0, 99, 99, 99), 2),
+        AttributeDescriptor(1, c.ENERGY, 2),
+        AttributeDescriptor(3, c.ENERGY, 9),
+        AttributeDescriptor(3, c.ENERGY, 1),
+    ]
+
+    def conversation(connection: Connection) -> Procedure[list[Data | int]]:
+        return (yield from get_with_list(connection, wanted))
+
+    *refused, name = c.converse("wrapper", 1, conversation)
+    assert refused == [
+        DataAccessResult.OBJECT_UNDEFINED,
+        DataAccessResult.OBJECT_CLASS_INCONSISTENT,
+        DataAccessResult.OBJECT_UNDEFINED,
+    ]
+    assert isinstance(name, Data)
+    assert name.value == bytes(c.ENERGY)
+
+
+def test_a_public_client_sees_little_and_writes_nothing() -> None:
+    def conversation(connection: Connection) -> Procedure[object]:
+        listed = yield from read_object_list(connection)
+        energy = yield from get(connection, AttributeDescriptor(3, c.ENERGY, 2))
+        clock = yield from set_clock(connection, c.NOW)
+        return listed, energy, clock, (yield from switch(connection, False))
+
+    listed, energy, clock, switched = c.converse("wrapper", 16, conversation)  # type: ignore[misc]
+    assert {one.class_id for one in listed} == {1, 8, 15, 17}
+    assert energy == clock == DataAccessResult.READ_WRITE_DENIED
+    assert switched == 3
+
+
+def test_a_meter_without_lists_and_selection_is_read_all_the_same() -> None:
+    from polymeter.protocols.dlms.apdus import Conformance
+    from polymeter.protocols.dlms.meter import CONFORMANCE
+
+    plain = c.meter()
+    plain.conformance = CONFORMANCE & ~(Conformance.MULTIPLE_REFERENCES | Conformance.SELECTIVE_ACCESS)
+    start = datetime(2026, 2, 28, tzinfo=UTC)
+
+    def conversation(connection: Connection) -> Procedure[Profile | Refusal]:
+        return (yield from read_profile(connection, c.PROFILE, (start, start + timedelta(hours=2))))
+
+    profile = c.converse("wrapper", 1, conversation, plain)
+    assert isinstance(profile, Profile)
+    assert [row[0] for row in profile.rows] == [start + timedelta(minutes=15 * i) for i in range(9)]
