@@ -71,6 +71,7 @@ def _table() -> dict[str, Unit]:
     for prefix, scale in PREFIXES.items():
         table[f"{prefix}VAr"] = table[f"{prefix}Var"] = table[f"{prefix}var"]
         table[f"{prefix}VArh"] = table[f"{prefix}Varh"] = table[f"{prefix}varh"]
+        table[f"{prefix}J/h"] = Unit("power", scale / 3600, bare=False)
         table[f"{prefix}cal"] = Unit("energy", scale * Fraction("4.1868"), bare=False)
     table["hPa"] = Unit("pressure", Fraction(100), bare=False)
 

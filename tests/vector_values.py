@@ -112,7 +112,8 @@ def same_number(
             ratio /= 10
         while ratio < Fraction(1, 2):
             ratio *= 10
-        return abs(ratio - 1) <= rel
+        if abs(ratio - 1) <= rel:
+            return True
     allowed = max(Fraction(str(tolerance.get("abs") or 0)), rel * abs(wanted))
     return abs(given - wanted) <= allowed
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from polymeter.catalogue.handover import hand_over
+from polymeter.catalogue.payloads import read_payload
 from polymeter.catalogue.quirks import mended
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
 from polymeter.catalogue.registry import PROTOCOLS, Protocol, protocol_named
@@ -145,6 +147,8 @@ def input_bytes(given: bytes | str) -> bytes:
         digits = _HEX_NOISE.sub("", given.decode("ascii"))
         if _HEX.fullmatch(digits):
             return bytes.fromhex(digits)
+        if digits[:1] == "b" and _HEX.fullmatch(digits[1:]):
+            return given  # what CUL sticks put before a telegram is no digit
         if _HEX.fullmatch(digits[1:]) and _HEX.fullmatch(digits[:-1]):
             raise LocalProtocolError(f"{len(digits)} hex digits are no whole number of bytes")
     return given
@@ -172,6 +176,7 @@ def key_bytes(text: str, what: str = "key") -> bytes:
 
 def _facts(decoded: Decoded) -> Mapping[str, str | None]:
     meter = decoded.meter
+    ci = getattr(decoded.frame, "ci", None)
     return {
         "manufacturer": meter.manufacturer,
         "identification": meter.identification,
@@ -179,6 +184,7 @@ def _facts(decoded: Decoded) -> Mapping[str, str | None]:
         "version": str(meter.version) if meter.version is not None else None,
         "id": meter.id,
         "system_title": meter.system_title,
+        "ci": f"{ci:02X}" if isinstance(ci, int) else None,
     }
 
 
@@ -207,14 +213,17 @@ def decode_frames(
     )
     if protocol != "auto":
         return [
-            _named(decoded, meter_type)
+            _named(decoded, options, explain, meter_type)
             for decoded in protocol_named(protocol).decode(data, options, explain=explain)
         ]
     detected = (candidate for candidate in PROTOCOLS.values() if candidate.detect(data))
     chosen = _telegram_inside(data, options) or next(detected, None)
     if chosen is None:
-        return [_named(_unknown(data))]
-    return [_named(decoded, meter_type) for decoded in chosen.decode(data, options, explain=explain)]
+        return [_named(_unknown(data), options, explain)]
+    return [
+        _named(decoded, options, explain, meter_type)
+        for decoded in chosen.decode(data, options, explain=explain)
+    ]
 
 
 def _telegram_inside(data: bytes, options: DecodeOptions) -> Protocol | None:
@@ -226,8 +235,13 @@ def _telegram_inside(data: bytes, options: DecodeOptions) -> Protocol | None:
     return p1 if all(one.valid and not one.encrypted for one in opened) else None
 
 
-def _named(decoded: Decoded, meter_type: MeterType | None = None) -> Frame:
+def _named(
+    decoded: Decoded, options: DecodeOptions, explain: bool, meter_type: MeterType | None = None
+) -> Frame:
+    decoded = hand_over(decoded, options, explain=explain)
     meter_type = meter_type or find_type(decoded.protocol, _facts(decoded))
+    if meter_type is not None and meter_type.payload is not None:
+        decoded = read_payload(decoded, meter_type.payload)
     records = decoded.records
     if meter_type is not None and meter_type.quirks:
         records = tuple(mended(record, meter_type.quirks) for record in records)

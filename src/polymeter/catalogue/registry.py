@@ -51,9 +51,10 @@ PROTOCOLS: Final = {
         Protocol("dlms", "polymeter.protocols.dlms", "DLMS/COSEM: HDLC, wrapper, pushes, ciphered or not"),
         Protocol("sml", "polymeter.protocols.sml", "optical and LMN ports of German meters"),
         Protocol("p1", "polymeter.protocols.p1", "customer ports of smart meters: DSMR and its relatives"),
+        Protocol("mbus", "polymeter.protocols.mbus", "M-Bus on two wires: heat, water, gas, electricity"),
+        Protocol("wmbus", "polymeter.protocols.wmbus", "wireless M-Bus and OMS, as receivers give it"),
         Protocol("lis200", "polymeter.protocols.lis200", "gas volume correctors and data loggers, ASCII"),
         Protocol("iec62056-21", "polymeter.protocols.iec62056_21", "optical heads and current loops, ASCII"),
-        Protocol("mbus", "polymeter.protocols.mbus", "M-Bus on two wires: heat, water, gas, electricity"),
     )
 }
 """In the order in which detection asks them: those with strong checks first."""

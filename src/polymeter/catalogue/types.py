@@ -18,6 +18,8 @@
     unit = "kW"
     scale = -3
 
+    [payload]                    # values in bytes of the manufacturer's own: see `payloads`
+
     [[telegram]]                 # at least one: every type is tested with its own telegrams
     input = "2f…"
     readings = [{ series = "1-0:1.8.0*255", value = "123.456", unit = "kWh" }]
@@ -41,6 +43,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from polymeter.catalogue.payloads import Payload, parse_payload
 from polymeter.catalogue.quirks import QUIRKS
 from polymeter.protocols.wire import LocalProtocolError
 
@@ -73,6 +76,8 @@ class MeterType:
     series: Mapping[str, KnownSeries] = field(default_factory=dict)
     quirks: tuple[str, ...] = ()
     telegrams: tuple[Mapping[str, Any], ...] = ()
+    payload: Payload | None = None
+    """How a payload of the manufacturer's own is read."""
 
     def fits(self, protocol: str, facts: Mapping[str, str | None]) -> bool:
         """Whether a telegram with these facts comes from a meter of this type."""
@@ -83,7 +88,7 @@ class MeterType:
         )
 
 
-FACTS: Final = ("manufacturer", "identification", "medium", "version", "id", "system_title")
+FACTS: Final = ("manufacturer", "identification", "medium", "version", "id", "system_title", "ci")
 """What a telegram may say about its meter, and so what ``match`` may ask."""
 
 _KEYS: Final[dict[str, type]] = {
@@ -94,6 +99,7 @@ _KEYS: Final[dict[str, type]] = {
     "driver": dict,
     "series": dict,
     "telegram": list,
+    "payload": dict,
 }
 _WORDS: Final[dict[type, str]] = {str: "text", dict: "table", list: "list of tables"}
 
@@ -138,6 +144,7 @@ def parse_type(name: str, text: str) -> MeterType:
         {record: _known_series(name, record, known) for record, known in table.get("series", {}).items()},
         tuple(_quirk(name, quirk) for quirk in quirks),
         tuple(_telegram(name, telegram) for telegram in table.get("telegram", ())),
+        parse_payload(name, table["payload"]) if "payload" in table else None,
     )
 
 

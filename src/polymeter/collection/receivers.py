@@ -25,9 +25,11 @@ from polymeter.protocols.wire import (
     TimedOut,
     TransportError,
 )
+from polymeter.protocols.wmbus.push import PushedTelegrams as RadioTelegrams
 from polymeter.store import Frame, Store, StoreUnavailable, new_uid
 from polymeter.transports.inbox import AsyncStream
 from polymeter.transports.tcp import TCPServer
+from polymeter.transports.udp import UDPServer
 from polymeter.transports.urls import URL
 
 __all__ = ["Receiver", "ReceiverAddress"]
@@ -46,17 +48,19 @@ class _Splitter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Pushed:
-    """How one protocol is received: what cuts its stream, and what it is answered; nothing if empty."""
+    """How one protocol is received: what cuts its stream, and what it is answered, if anything."""
 
     splitter: Callable[[], _Splitter]
     kept: bytes
     damaged: bytes
+    lines: tuple[str, ...] = ("tcp",)
 
 
 _PROTOCOLS: Final[Mapping[str, _Pushed]] = {
     "iec62056-21": _Pushed(PushedReadOuts, kept=b"\x06", damaged=b"\x15"),
     "p1": _Pushed(PushedTelegrams, kept=b"", damaged=b""),
     "sml": _Pushed(PushedFrames, kept=b"", damaged=b""),
+    "wmbus": _Pushed(RadioTelegrams, kept=b"", damaged=b"", lines=("tcp", "udp")),
 }
 """One line for each protocol that is pushed over a stream."""
 
@@ -71,6 +75,7 @@ class ReceiverAddress:
     host: str
     port: int
     organization: str | None
+    line: str = "tcp"
 
     @classmethod
     def parse(cls, text: str) -> ReceiverAddress:
@@ -81,13 +86,14 @@ class ReceiverAddress:
         """
         url = URL.parse(text)
         url.refuse_unknown(_PARAMETERS)
-        if url.scheme not in _PROTOCOLS or url.line != "tcp":
+        if url.scheme not in _PROTOCOLS or url.line not in _PROTOCOLS[url.scheme].lines:
             raise LocalProtocolError(f"{url.scheme} cannot be received; there are {', '.join(_PROTOCOLS)}")
-        return cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"))
+        return cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"), url.line)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}://{host}:{self.port}"
+        scheme = self.protocol if self.line == "tcp" else f"{self.protocol}+{self.line}"
+        return f"{scheme}://{host}:{self.port}"
 
 
 class Receiver:
@@ -107,7 +113,9 @@ class Receiver:
         self._clock = clock
         self._wake = wake
         self._pushed = _PROTOCOLS[address.protocol]
-        self._server = TCPServer(self._handle)
+        self._server: TCPServer | UDPServer = (
+            UDPServer(self._handle_datagram) if address.line == "udp" else TCPServer(self._handle)
+        )
 
     async def start(self) -> int:
         """Begin to listen; gives the port.
@@ -126,7 +134,7 @@ class Receiver:
         try:
             while data := await stream.receive(_SILENCE_S):
                 splitter.receive_data(data)
-                await self._take(splitter, stream)
+                await self._take(splitter, stream, stream.peer)
         except TimedOut:
             _log.info("sender silent, closed", peer=stream.peer)
         except RemoteProtocolError as error:
@@ -138,16 +146,27 @@ class Receiver:
         except TransportError as error:
             _log.info("sender gone", peer=stream.peer, reason=str(error))
 
-    async def _take(self, splitter: _Splitter, stream: AsyncStream) -> None:
+    async def _handle_datagram(self, data: bytes, peer: str) -> None:
+        """Keep what one datagram holds; nobody is answered, and what is lost is the network's loss."""
+        splitter = self._pushed.splitter()
+        try:
+            splitter.receive_data(data + b"\n")  # a line in a datagram may lack its end
+            await self._take(splitter, None, peer)
+        except RemoteProtocolError as error:
+            metrics.frames.labels("refused").inc()
+            _log.warning("datagram refused", peer=peer, reason=str(error))
+        except StoreUnavailable as error:
+            _log.error("frame not kept", peer=peer, reason=str(error))
+
+    async def _take(self, splitter: _Splitter, stream: AsyncStream | None, peer: str) -> None:
         """Keep and answer every whole frame that waits."""
         while True:
             try:
                 frame = splitter.next_frame()
             except RemoteProtocolError as error:
                 metrics.frames.labels("refused").inc()
-                _log.warning("damaged frame", peer=stream.peer, reason=str(error))
-                if self._pushed.damaged:
-                    await stream.send(self._pushed.damaged)
+                _log.warning("damaged frame", peer=peer, reason=str(error))
+                await self._answer(stream, self._pushed.damaged)
                 continue
             if isinstance(frame, NeedData):
                 return
@@ -158,10 +177,14 @@ class Receiver:
                 new_uid(),
                 organization=self._organization,
                 entrance=str(self.address),
-                peer=stream.peer,
+                peer=peer,
             )
             await self._store.spool([kept])
             metrics.frames.labels("received").inc()
             self._wake()
-            if self._pushed.kept:
-                await stream.send(self._pushed.kept)
+            await self._answer(stream, self._pushed.kept)
+
+    @staticmethod
+    async def _answer(stream: AsyncStream | None, answer: bytes) -> None:
+        if stream is not None and answer:
+            await stream.send(answer)

@@ -17,6 +17,7 @@ _SIMULATORS: Final = {
     "dlms": "polymeter.simulators.dlms:fleet",
     "lis200": "polymeter.simulators.lis200:fleet",
     "mbus": "polymeter.simulators.mbus:fleet",
+    "wmbus": "polymeter.simulators.wmbus:fleet",
     "p1": "polymeter.simulators.p1:fleet",
     "sml": "polymeter.simulators.sml:fleet",
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from polymeter.protocols.wire import TransportError
 from polymeter.transports.inbox import Inbox, timed_out
 
-__all__ = ["UDP", "AsyncUDP", "connect", "connect_async"]
+__all__ = ["UDP", "AsyncUDP", "UDPServer", "connect", "connect_async"]
 
 
 class UDP:
@@ -118,3 +119,49 @@ async def connect_async(host: str, port: int) -> AsyncUDP:
     except (OSError, UnicodeError) as error:
         raise TransportError(f"cannot reach {host} port {port}: {error}") from error
     return endpoint
+
+
+class UDPServer(asyncio.DatagramProtocol):
+    """Listens, and hands over one datagram after the other with the address of its sender."""
+
+    def __init__(self, handler: Callable[[bytes, str], Awaitable[None]], waiting_max: int = 10_000) -> None:
+        self._handler = handler
+        self._waiting: asyncio.Queue[tuple[bytes, str]] = asyncio.Queue(waiting_max)
+        self._transport: asyncio.DatagramTransport | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.dropped = 0
+        """Datagrams that came while `waiting_max` waited, as the network may drop them too."""
+
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to listen and give the port; port 0 takes a free one.
+
+        Raises:
+            TransportError: the port cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, (host, port))
+        except (OSError, UnicodeError) as error:
+            raise TransportError(f"cannot listen on {host} port {port}: {error}") from error
+        self._task = loop.create_task(self._serve())
+        bound: int = self._transport.get_extra_info("sockname")[1]
+        return bound
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """From asyncio."""
+        try:
+            self._waiting.put_nowait((data, f"{addr[0]}:{addr[1]}"))
+        except asyncio.QueueFull:
+            self.dropped += 1
+
+    async def _serve(self) -> None:
+        while True:
+            await self._handler(*await self._waiting.get())
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._transport is not None:
+            self._transport.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)

@@ -75,7 +75,7 @@ def test_every_table_entry_round_trips(
         subunit,
         function,
     )
-    if layout(bytes(header)).meaning.error in ("no data available", "data error", "data overflow"):
+    if layout(bytes(header)).meaning.error in ("no data available", "data overflow"):
         return
     if record.value is not None:
         assert encode_record(header, record.value) == bytes(header) + data

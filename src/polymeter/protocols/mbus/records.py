@@ -22,7 +22,7 @@ FILLER: Final = 0x2F
 GLOBAL_READOUT: Final = 0x7F
 TEXT_MAX: Final = 0xBF
 _NO_VALUE: Final = frozenset(
-    ("no data available", "data overflow", "data underflow", "data error", "premature end of record")
+    ("no data available", "data overflow", "data underflow", "premature end of record")
 )
 
 

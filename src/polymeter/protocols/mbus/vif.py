@@ -30,6 +30,8 @@ __all__ = ["Meaning", "describe_vib"]
 _MANUFACTURER: Final = 0x7F
 _PLAIN_TEXT: Final = 0x7C
 _ANY: Final = 0x7E
+_PER_TIME: Final = frozenset(("/s", "/min", "/h", "/d", "/wk", "/mo", "/a"))
+_RATES: Final = frozenset(("power", "reactive power", "apparent power", "volume flow", "mass flow"))
 
 
 class Meaning(NamedTuple):
@@ -135,6 +137,9 @@ def _modified(meaning: Meaning, modifier: Modifier, prefix: int) -> Meaning:
         case "add":
             addend = Decimal((0, (1,), modifier.exponent - prefix))
             return meaning._replace(addend=addend)
+        case "unit" if modifier.unit in _PER_TIME and meaning.quantity in _RATES:
+            # A power or a flow is per time already: "per month" says over which time it was taken.
+            return meaning._replace(name=name)
         case "unit":
             return meaning._replace(name=name, unit=(meaning.unit or "1") + modifier.unit)
         case "count":

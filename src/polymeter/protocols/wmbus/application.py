@@ -1,0 +1,340 @@
+"""The layers above the link layer: from the first CI field to records.
+
+EN 13757-7 § 5 orders them: extended link layer, network layer, authentication and fragmentation,
+transport, application. Each begins with a CI field of its own; which one follows shows in it. The
+meaning of a CI field is that of radio, which differs from wire: 73 is a compact frame here.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from polymeter.protocols.crc import crc16_en13757
+from polymeter.protocols.mbus import (
+    LongHeader,
+    ci_name,
+    decode_long_header,
+    decode_records,
+    decode_short_header,
+    explain_records,
+    medium_name,
+    read_body,
+    status_text,
+)
+from polymeter.protocols.mbus.control import CI_NAMES as WIRED
+from polymeter.protocols.wire import RemoteProtocolError
+from polymeter.protocols.wmbus import compact, security
+from polymeter.protocols.wmbus.headers import (
+    AFL_CI,
+    ELL_SIZES,
+    ELL_VARIABLE,
+    NWL_CI,
+    decode_afl,
+    decode_configuration,
+    decode_ell,
+)
+from polymeter.protocols.wmbus.protection import open_application, open_link
+from polymeter.protocols.wmbus.walk import Walk
+
+__all__ = ["CI_NAMES", "DLMS_CI", "MANUFACTURER_CI", "known_ci", "radio_ci_name", "read_layers"]
+
+Kind = Literal["records", "compact", "format", "dlms", "nothing", "small", "opaque"]
+HeaderKind = Literal["none", "short", "long"]
+
+MANUFACTURER_CI: Final = range(0xA0, 0xB8)
+DLMS_CI: Final = frozenset((*range(0x20), 0x60, 0x61, 0x7C, 0x7D))
+_FILLER: Final = 0x2F
+_SMALL: Final = {0x6E: 0x70, 0x6F: 0x70, 0x74: 0x71, 0x75: 0x71, 0x53: 0x50, 0x57: 0x50}
+"""CI fields with a header, and those that announce the same data without one."""
+
+CI_NAMES: Final[dict[int, tuple[str, HeaderKind, Kind]]] = {
+    **{
+        ci: (name, header, "records" if kind == "records" else "opaque" if kind == "opaque" else "small")
+        for ci, (name, header, kind) in WIRED.items()
+        if kind != "fixed"
+    },
+    0x60: ("DLMS to the meter, long header", "long", "dlms"),
+    0x61: ("DLMS to the meter, short header", "short", "dlms"),
+    0x69: ("format frame", "none", "format"),
+    0x6A: ("format frame, short header", "short", "format"),
+    0x6B: ("format frame, long header", "long", "format"),
+    0x6C: ("clock synchronisation, absolute", "long", "small"),
+    0x6D: ("clock synchronisation, relative", "long", "small"),
+    0x73: ("compact frame, long header", "long", "compact"),
+    0x79: ("compact frame", "none", "compact"),
+    0x7B: ("compact frame, short header", "short", "compact"),
+    0x7C: ("DLMS from the meter, long header", "long", "dlms"),
+    0x7D: ("DLMS from the meter, short header", "short", "dlms"),
+    0x7E: ("values with OBIS codes, long header", "long", "opaque"),
+    0x7F: ("values with OBIS codes, short header", "short", "opaque"),
+    0x80: ("transport layer to the meter, long header", "long", "nothing"),
+    0x8A: ("transport layer from the meter, short header", "short", "nothing"),
+    0x8B: ("transport layer from the meter, long header", "long", "nothing"),
+    **dict.fromkeys(range(32), ("DLMS without header", "none", "dlms")),
+}
+"""What a CI field announces on radio, which header comes first and what comes then."""
+
+_LOWER: Final = {
+    0x81: "network layer",
+    0x86: "extended link layer, variable",
+    0x8C: "extended link layer",
+    0x8D: "extended link layer with session",
+    0x8E: "extended link layer with address",
+    0x8F: "extended link layer with address and session",
+    0x90: "authentication and fragmentation layer",
+}
+
+
+def radio_ci_name(ci: int) -> str:
+    """A CI field in words."""
+    if ci in CI_NAMES:
+        return CI_NAMES[ci][0]
+    return _LOWER.get(ci) or ci_name(ci)
+
+
+def known_ci(ci: int) -> bool:
+    """Whether a CI field means something on radio."""
+    return ci in CI_NAMES or ci in _LOWER or ci in MANUFACTURER_CI
+
+
+def read_layers(walk: Walk, at: int) -> None:
+    """Read everything from the CI field at `at` on.
+
+    Raises:
+        RemoteProtocolError: a header is not whole.
+    """
+    place: int | None = at
+    while place is not None and place < len(walk.data):
+        ci = walk.data[place]
+        if (ci in ELL_SIZES or ci == ELL_VARIABLE) and walk.telegram.ell is None:
+            place = _extended_link(walk, place)
+        elif ci == NWL_CI and place + 2 < len(walk.data) and known_ci(walk.data[place + 2]):
+            walk.open("network layer", place)
+            walk.leaf("CI field", place, place + 1, ci, radio_ci_name(ci))
+            walk.leaf("network control", place + 1, place + 2, walk.data[place + 1])
+            walk.close(place + 2)
+            place += 2
+        elif ci == AFL_CI and walk.telegram.afl is None:
+            place = _authentication(walk, place)
+        else:
+            _transport(walk, place)
+            return
+
+
+def _extended_link(walk: Walk, at: int) -> int | None:
+    ell = decode_ell(walk.data, at, walk.layer)
+    walk.telegram.ell = ell
+    walk.open("extended link layer", at)
+    walk.leaf("CI field", at, at + 1, ell.ci, radio_ci_name(ell.ci))
+    walk.leaf("communication control", at + 1, at + 2, ell.control)
+    walk.leaf("access number", at + 2, at + 3, ell.access_number)
+    here = at + 3
+    if ell.ci == ELL_VARIABLE:
+        walk.leaf("fields", here, here + 1, walk.data[here])
+        here += 1
+    if ell.address:
+        walk.leaf("address of the other end", here, here + 8)
+        here += 8
+    if ell.session:
+        begin = ell.payload - 4
+        walk.leaf("further fields", here, begin)
+        words = "encrypted" if ell.encryption else "not encrypted"
+        walk.leaf("session number", begin, ell.payload, int.from_bytes(ell.session, "little"), words)
+    else:
+        walk.leaf("further fields", here, ell.end)
+    walk.close(ell.payload)
+    return open_link(walk)
+
+
+def _authentication(walk: Walk, at: int) -> int | None:
+    afl = decode_afl(walk.data, at, walk.layer)
+    walk.telegram.afl = afl
+    here = at + 4
+    walk.open("authentication and fragmentation layer", at)
+    walk.leaf("CI field", at, at + 1, AFL_CI)
+    walk.leaf("length", at + 1, at + 2, walk.data[at + 1])
+    said = f"fragment {afl.fragment}" + (", more follow" if afl.more else "")
+    walk.leaf("fragmentation control", at + 2, at + 4, None, said)
+    if afl.message_control is not None:
+        walk.leaf("message control", here, here + 1, afl.message_control)
+        here += 1
+    for name, value in (
+        ("key information", afl.key_information),
+        ("message counter", afl.counter),
+        ("authentication code", afl.mac),
+        ("message length", afl.message_length),
+    ):
+        number = int.from_bytes(value, "little") if name != "authentication code" else None
+        walk.leaf(name, here, here + len(value), number)
+        here += len(value)
+    walk.close(afl.end)
+    if afl.fragmented:
+        following = "more follow" if afl.more else "the last"
+        walk.problem(f"fragment {afl.fragment} of a message, {following}: it is kept as it is", afl.end)
+        walk.opaque("fragment", afl.end, len(walk.data))
+        return None
+    return afl.end
+
+
+def _transport(walk: Walk, at: int) -> None:
+    data, telegram = walk.data, walk.telegram
+    ci = telegram.ci = data[at]
+    _, header_kind, kind = CI_NAMES.get(ci, ("", "none", "opaque"))
+    walk.leaf("CI field", at, at + 1, ci, radio_ci_name(ci))
+    here: int | None = at + 1
+    if header_kind != "none":
+        here = _header(walk, at + 1, long=header_kind == "long")
+        here = open_application(walk, at, here, records=kind == "records")
+    if here is None:
+        return
+    match kind:
+        case "records":
+            _records(walk, here, command=ci in (0x51, 0x55, 0x5A, 0x5B))
+        case "compact":
+            _compact(walk, here)
+        case "format":
+            _format(walk, here)
+        case "dlms":
+            telegram.application = walk.data[here:]
+            telegram.application_layer, telegram.application_offset = walk.layer, here
+            walk.opaque("dlms", here, len(walk.data), "DLMS")
+        case "small":
+            _small(walk, here, _SMALL.get(ci, ci))
+        case _:
+            name = "manufacturer_data" if ci in MANUFACTURER_CI else f"ci.{ci:02x}"
+            telegram.application = walk.data[here:]
+            telegram.application_layer, telegram.application_offset = walk.layer, here
+            walk.opaque(name, here, len(walk.data))
+
+
+def _header(walk: Walk, at: int, *, long: bool) -> int:
+    """A short or long header with its configuration field; gives where the data begins."""
+    data, telegram = walk.data, walk.telegram
+    header = (
+        decode_long_header(data, at, layer=walk.layer)
+        if long
+        else decode_short_header(data, at, layer=walk.layer)
+    )
+    end = at + (12 if long else 4)
+    configuration = decode_configuration(data, end - 2, walk.layer)
+    telegram.header, telegram.configuration = header, configuration
+    if walk.tree is None:
+        return configuration.end
+    walk.open("header", at)
+    if isinstance(header, LongHeader):
+        walk.leaf("identification number", at, at + 4, header.id)
+        walk.leaf("manufacturer", at + 4, at + 6, header.manufacturer)
+        walk.leaf("version", at + 6, at + 7, header.version)
+        walk.leaf("device type", at + 7, at + 8, header.device_type, medium_name(header.device_type))
+    walk.leaf("access number", end - 4, end - 3, header.access_number)
+    walk.leaf("status", end - 3, end - 2, header.status, status_text(header.status))
+    mode = configuration.mode
+    words = f"security mode {mode}: {security.MODES.get(mode, 'reserved')}"
+    if mode in (4, 5, 7):
+        words += f", {configuration.blocks} blocks"
+    walk.leaf("configuration", end - 2, end, configuration.field, words)
+    here = end + len(configuration.extension)
+    walk.leaf("configuration extension", end, here)
+    stop = configuration.end - len(configuration.counter)
+    walk.leaf("key version", here, stop, configuration.key_version)
+    walk.leaf("message counter", stop, configuration.end, int.from_bytes(configuration.counter, "little"))
+    walk.close(configuration.end)
+    return configuration.end
+
+
+def _device_type(walk: Walk) -> int | None:
+    if isinstance(walk.telegram.header, LongHeader):
+        return walk.telegram.header.device_type
+    return walk.telegram.link.device_type if walk.telegram.link is not None else None
+
+
+def _records(walk: Walk, at: int, *, command: bool = False, full: bool = True) -> None:
+    spans = walk.tree is not None or walk.learning
+    found = decode_records(walk.data, at, layer=walk.layer, command=command, spans=spans)
+    walk.records += found.records
+    walk.problems += found.problems
+    walk.valid = walk.valid and not found.broken
+    if walk.tree is not None:
+        explain_records(walk.tree, walk.data, found, _device_type(walk))
+    if walk.learning and full and not found.broken and found.spans:
+        walk.formats.learn(compact.format_of(walk.data, found.spans))
+
+
+def _skip_filler(walk: Walk, at: int) -> int:
+    start = at
+    while at < len(walk.data) and walk.data[at] == _FILLER:
+        at += 1
+    walk.leaf("filler", start, at)
+    return at
+
+
+def _compact(walk: Walk, at: int) -> None:
+    """Signature, CRC of the full data, and the data without its headers."""
+    data = walk.data
+    if data[at : at + 2] == security.PLAIN_START:
+        at = _skip_filler(walk, at)
+    if len(data) < at + 4:
+        raise RemoteProtocolError(f"a compact frame needs 4 bytes, {len(data) - at} are left", at, walk.layer)
+    number, crc = int.from_bytes(data[at : at + 2], "little"), int.from_bytes(data[at + 2 : at + 4], "little")
+    walk.leaf("format signature", at, at + 2, f"{number:04X}")
+    walk.leaf("CRC of the full data", at + 2, at + 4, crc)
+    begin = at + 4
+    headers = walk.formats.get(number)
+    if headers is None:
+        walk.problem(f"the format {number:04X} is not known: a full frame of this meter teaches it", at)
+        walk.opaque("compact_data", begin, len(data))
+        return
+    end = len(data)
+    try:
+        full = compact.rebuild(headers, data, begin, end, walk.layer)
+    except RemoteProtocolError as error:
+        stripped = data.rstrip(b"\x2f")
+        try:
+            full = compact.rebuild(headers, data, begin, max(begin, len(stripped)), walk.layer)
+            end = max(begin, len(stripped))
+        except RemoteProtocolError:
+            walk.problem(f"compact frame of format {number:04X}: {error}", begin, invalid=True)
+            walk.opaque("compact_data", begin, len(data))
+            return
+    if crc16_en13757(full) != crc:
+        # Some Kamstrup meters send another CRC here. Where the link layer proves the bytes, they stand.
+        proven = walk.telegram.ell is not None and walk.telegram.ell.crc is not None
+        words = f"the full data of format {number:04X} does not have the CRC {crc:04X}"
+        walk.problem(words, at + 2, invalid=not proven)
+        if not proven and not walk.options.lenient:
+            walk.opaque("compact_data", begin, len(data))
+            return
+    walk.leaf("data", begin, end)
+    outer = walk.tree
+    walk.push("full data", full, "full data of the compact frame")
+    if outer is not None and end < len(data):
+        outer.leaf("filler", end, len(data))
+    _records(walk, 0, full=False)
+
+
+def _format(walk: Walk, at: int) -> None:
+    """A format frame: the headers of compact frames, with their signature."""
+    data = walk.data
+    if data[at : at + 2] == security.PLAIN_START:
+        at = _skip_filler(walk, at)
+    if len(data) < at + 3:
+        raise RemoteProtocolError(f"a format frame needs 3 bytes, {len(data) - at} are left", at, walk.layer)
+    # One byte of length, the signature, and the headers.
+    end = min(len(data), at + 1 + data[at])
+    number, headers = int.from_bytes(data[at + 1 : at + 3], "little"), data[at + 3 : end]
+    walk.leaf("length", at, at + 1, data[at])
+    walk.leaf("format signature", at + 1, at + 3, f"{number:04X}")
+    if compact.signature(headers) != number:
+        walk.problem(f"the headers do not have the signature {number:04X}", at + 1, invalid=True)
+    else:
+        walk.formats.learn(headers)
+    walk.leaf("record headers", at + 3, end)
+    walk.leaf("filler", max(end, at + 3), len(data))
+
+
+def _small(walk: Walk, at: int, ci: int) -> None:
+    """Errors, alarms, resets, clock commands: as on wire."""
+    body = read_body(walk.data, at, len(walk.data), ci, tree=walk.tree, layer=walk.layer)
+    walk.records += body.records
+    walk.problems += body.problems
+    walk.valid = walk.valid and not body.broken

@@ -1,0 +1,132 @@
+"""Compact frames: data without record headers, put together again with headers that are known.
+
+EN 13757-3 Annex G. A full frame teaches its format: the DIF, DIFE, VIF and VIFE bytes of its records
+in order. Their CRC is the signature that a compact frame names, and a second CRC covers the full
+data, so a format that does not fit shows. Formats are kept by signature and learned from full and
+format frames; those that many meters share are shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from polymeter.protocols.crc import crc16_en13757
+from polymeter.protocols.mbus import SIZES, variable_size
+from polymeter.protocols.mbus.records import Span
+from polymeter.protocols.wire import RemoteProtocolError
+
+__all__ = ["KNOWN_FORMATS", "FormatMemory", "format_of", "rebuild", "signature"]
+
+_REMEMBERED_MAX: Final = 4096
+_MANUFACTURER_DATA: Final = (0x0F, 0x1F)
+
+
+def signature(headers: bytes) -> int:
+    """The signature of a format: the CRC of its bytes."""
+    return crc16_en13757(headers)
+
+
+_SHARED: Final = (
+    # Kamstrup water and heat meters, as their full frames spell them.
+    "02FF2004134413615B6167",
+    "02FF20041392013BA1015B8101E7FF0F",
+    "02FF2004134413A1015B8101E7FF0F",
+    "02FF2004134413615B5167",
+    "02FF2004134413",
+    "02FF200413523B",
+    "02FF2004134413426C523B615B616751678101E7FF0F06FF1B",
+    "04FF234413523B06FF1B426C61675167023B04138101E7FF0F",
+    "04FF2304134413426C023B92013BA2013B06FF1BA1015B91015BA10167",
+)
+KNOWN_FORMATS: Final[Mapping[int, bytes]] = {
+    signature(headers): headers for headers in map(bytes.fromhex, _SHARED)
+}
+"""Formats that many meters share. The signature is computed, so a wrong entry is never found."""
+
+
+class FormatMemory:
+    """What formats a caller has seen. One may serve a fleet: a signature names a format for all."""
+
+    __slots__ = ("_formats",)
+
+    def __init__(self, formats: Mapping[int, bytes] = KNOWN_FORMATS) -> None:
+        self._formats = dict(formats)
+
+    def __len__(self) -> int:
+        return len(self._formats)
+
+    def learn(self, headers: bytes) -> int:
+        """Remember a format; gives its signature."""
+        number = signature(headers)
+        if len(self._formats) >= _REMEMBERED_MAX:
+            self._formats = dict(KNOWN_FORMATS)
+        self._formats[number] = headers
+        return number
+
+    def get(self, number: int) -> bytes | None:
+        """The format of that signature, if it is known."""
+        return self._formats.get(number)
+
+
+def format_of(data: bytes, spans: list[Span]) -> bytes:
+    """The format of records decoded from `data` with their spans."""
+    parts = []
+    for span in spans:
+        if span.kind == "record" and span.layout is not None:
+            parts.append(data[span.start : span.data])
+        elif span.kind == "manufacturer data":
+            parts.append(data[span.start : span.start + 1])
+    return b"".join(parts)
+
+
+def _header_end(headers: bytes, at: int) -> int:
+    """Where the header that begins at `at` ends."""
+    try:
+        while headers[at] & 0x80:
+            at += 1
+        at += 1
+        text = headers[at] & 0x7F == 0x7C
+        while headers[at] & 0x80:
+            at += 1
+        at += 1
+        if text:
+            at += 1 + headers[at]
+    except IndexError:
+        raise RemoteProtocolError("the format breaks off within a header") from None
+    if at > len(headers):
+        raise RemoteProtocolError("the format breaks off within a header")
+    return at
+
+
+def rebuild(headers: bytes, data: bytes, at: int, end: int, layer: int = 0) -> bytes:
+    """The full data: the headers of a format, each followed by its data out of a compact frame.
+
+    Raises:
+        RemoteProtocolError: the data ends before the format does, or goes on behind it.
+    """
+    full = bytearray()
+    place = 0
+    while place < len(headers):
+        if headers[place] in _MANUFACTURER_DATA:
+            full.append(headers[place])
+            full += data[at:end]
+            at, place = end, len(headers)
+            break
+        behind = _header_end(headers, place)
+        size = SIZES[headers[place] & 0x0F]
+        if size < 0:
+            length = variable_size(data[at]) if at < end else None
+            if size == -2 or length is None:
+                raise RemoteProtocolError("the data does not fit the format", at, layer)
+            size = 1 + length
+        if at + size > end:
+            raise RemoteProtocolError(f"the format needs {size} bytes, {end - at} are left", at, layer)
+        full += headers[place:behind]
+        full += data[at : at + size]
+        at, place = at + size, behind
+    if at < end:
+        raise RemoteProtocolError(
+            f"{end - at} bytes are left behind the last record of the format", at, layer
+        )
+    return bytes(full)

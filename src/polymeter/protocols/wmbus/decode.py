@@ -1,0 +1,331 @@
+"""Bytes to an explained tree and records: what `polymeter decode` shows and collection uses.
+
+An input is what a receiver gives: bare frames with or without checksums, one behind the other, or
+wrapped in the receiver's own lines or frames. Each frame is a result, and so is each stretch of
+bytes that is none. Behind damage the next frame whose checksum fits is looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from polymeter.protocols.mbus import LongHeader, identity, medium_name
+from polymeter.protocols.wire import (
+    Decoded,
+    DecodeOptions,
+    MeterIdentity,
+    RemoteProtocolError,
+    Tree,
+)
+from polymeter.protocols.wmbus.application import known_ci, radio_ci_name, read_layers
+from polymeter.protocols.wmbus.compact import FormatMemory
+from polymeter.protocols.wmbus.frames import (
+    FRAME_MIN,
+    SYNC_A,
+    SYNC_B,
+    Format,
+    Frame,
+    decode_format_a,
+    decode_format_b,
+    decode_frame,
+    format_a_length,
+    has_format_a,
+    has_format_b,
+    spans_a,
+    spans_b,
+)
+from polymeter.protocols.wmbus.headers import LINK_SIZE, LinkHeader, control_name, decode_link
+from polymeter.protocols.wmbus.receivers import Wrapped, is_wrapped, unwrap
+from polymeter.protocols.wmbus.walk import Walk
+
+__all__ = ["PROTOCOL", "decode", "detect", "may_begin"]
+
+PROTOCOL: Final = "wmbus"
+_DEFAULTS: Final = DecodeOptions()
+_CONTROLS: Final = frozenset(control for control in range(256) if control_name(control) is not None)
+_SUFFIX_MAX: Final = 2
+"""Bytes that receivers add behind a frame: reception level, sometimes link quality before it."""
+_CHAIN_MAX: Final = 8
+_SHIPPED: Final = FormatMemory()
+
+
+def detect(data: bytes) -> str | None:
+    """Why `data` looks like wireless M-Bus, `None` if it does not."""
+    receiver = is_wrapped(data)
+    if receiver is not None:
+        first = next(iter(unwrap(data[:4096])), None)
+        if first is None or not _plausible(first.telegram, 0, len(first.telegram)):
+            return None
+        return f"a telegram from {receiver}"
+    start = 2 if data[:2] in (SYNC_A, SYNC_B) else 0
+    if has_format_a(data, start):
+        return "frame format A with a good CRC"
+    if has_format_b(data, start):
+        return "frame format B with a good CRC"
+    # A text that begins with a solidus may have the length it spells, but is a read-out.
+    text = all(32 <= byte < 127 or byte in b"\r\n\2\3" for byte in data[:32])
+    if not text and _chain(data):
+        return "a frame without CRC: its length, function, maker and CI field fit"
+    return None
+
+
+def _chain(data: bytes) -> bool:
+    """Whether frames without checksums follow one another to the end."""
+    at = 0
+    for _ in range(_CHAIN_MAX):
+        if not _plausible(data, at, len(data)):
+            return False
+        at += data[at] + 1
+        if len(data) - at <= 1:
+            return True
+    return True
+
+
+def _plausible(data: bytes, at: int, end: int) -> bool:
+    """Whether a frame without checksums may begin at `at`."""
+    if end - at < FRAME_MIN or data[at] < FRAME_MIN - 1 or at + data[at] >= end:
+        return False
+    return may_begin(data, at)
+
+
+def may_begin(data: bytes, at: int = 0) -> bool:
+    """Whether function, maker and CI field at `at` are such as telegrams have; the rest may be missing."""
+    if data[at] < FRAME_MIN - 1 or data[at + 1] not in _CONTROLS:
+        return False
+    code = data[at + 2] | (data[at + 3] & 0x7F) << 8
+    if not all(1 <= code >> shift & 0x1F <= 26 for shift in (10, 5, 0)):
+        return False
+    return data[at] < FRAME_MIN or known_ci(data[at + LINK_SIZE])
+
+
+def decode(
+    data: bytes,
+    options: DecodeOptions = _DEFAULTS,
+    *,
+    explain: bool = True,
+    formats: FormatMemory | None = None,
+) -> list[Decoded]:
+    """Decode every frame of `data`. Never raises: what is wrong is told in the result.
+
+    Args:
+        data: what a receiver gave.
+        options: keys of sixteen bytes (eight for DES), all tried in turn; with `lenient` the records
+            of a frame are listed although a checksum does not fit.
+        explain: whether to draw the tree.
+        formats: what is known of compact frames; it learns from full and format frames. Without
+            one, the frames of this input teach each other.
+    """
+    wrapped = list(unwrap(data))
+    if wrapped:
+        memory = formats if formats is not None else (FormatMemory() if len(wrapped) > 1 else _SHIPPED)
+        return [_unwrapped(data, each, options, memory, explain) for each in wrapped]
+    places = list(_split(data))
+    memory = formats if formats is not None else (FormatMemory() if len(places) > 1 else _SHIPPED)
+    results = []
+    for start, end in places:
+        tree = Tree(data[start:end], "frame", start=start) if explain else None
+        walk = Walk(data[start:end], options, memory, tree, learning=memory is not _SHIPPED)
+        results.append(_frame(walk, None))
+    return results
+
+
+def _split(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where frames, damaged ones and noise begin and end. Work is linear in the input."""
+    at, end = 0, len(data)
+    while at < end:
+        stop = _end_at(data, at)
+        if stop is None:
+            stop = at + 1
+            while stop < end and not _checked_at(data, stop):
+                stop += 1
+            # A whole damaged frame is shown by itself, what follows it is noise of its own.
+            damaged = at + format_a_length(data[at])
+            if data[at] >= FRAME_MIN - 1 and at + 1 < end and data[at + 1] in _CONTROLS and damaged < stop:
+                stop = damaged
+        if 0 < end - stop <= _SUFFIX_MAX:
+            stop = end
+        yield at, stop
+        at = stop
+
+
+def _end_at(data: bytes, at: int) -> int | None:
+    """Where the frame that begins at `at` ends, `None` if none does."""
+    start = at + 2 if data[at : at + 2] in (SYNC_A, SYNC_B) else at
+    if start < len(data):
+        if has_format_a(data, start):
+            return start + format_a_length(data[start])
+        if has_format_b(data, start):
+            return start + data[start] + 1
+    damaged = format_a_length(data[at])
+    if len(data) - at == damaged > data[at] + 1 + _SUFFIX_MAX and data[at] >= FRAME_MIN - 1:
+        return len(data)  # the length of format A to the byte: its first checksum does not fit
+    return at + data[at] + 1 if _plausible(data, at, len(data)) else None
+
+
+def _checked_at(data: bytes, at: int) -> bool:
+    return (
+        at + 1 < len(data)
+        and data[at + 1] in _CONTROLS
+        and (has_format_a(data, at) or has_format_b(data, at))
+    )
+
+
+def _unwrapped(
+    data: bytes, found: Wrapped, options: DecodeOptions, memory: FormatMemory, explain: bool
+) -> Decoded:
+    """One telegram in its receiver's wrapping."""
+    line = data[found.start : found.end]
+    tree = Tree(line, found.receiver, start=found.start) if explain else None
+    walk = Walk(line, options, memory, tree, learning=memory is not _SHIPPED)
+    walk.telegram.receiver, walk.telegram.rssi_dbm = found.receiver, found.rssi_dbm
+    first, last = found.telegram_start - found.start, found.telegram_end - found.start
+    level = f"received at {found.rssi_dbm} dBm" if found.rssi_dbm is not None else None
+    if found.fault is not None:
+        walk.leaf("receiver's frame", 0, len(line))
+        return _refused(walk, found.receiver, found.fault, found.fault_at - found.start)
+    walk.leaf("receiver", 0, first)
+    walk.leaf("telegram", first, last)
+    walk.push("telegram", found.telegram, "frame")
+    if tree is not None and last < len(line):
+        tree.leaf("receiver", last, len(line), None, level)
+    return _frame(walk, found)
+
+
+def _frame(walk: Walk, found: Wrapped | None) -> Decoded:
+    """The frame that begins where the walk stands."""
+    data, telegram, why = walk.data, walk.telegram, ""
+    try:
+        start, end = _extent(data, found)
+        frame = _checked(data[start:end], start, found)
+    except RemoteProtocolError as error:
+        if not walk.options.lenient or len(data) < FRAME_MIN:
+            whole = len(data) >= FRAME_MIN and data[1] in _CONTROLS
+            return _refused(walk, "damaged frame" if whole else "noise", str(error), error.offset)
+        why = str(error)
+        walk.problem(why, error.offset, invalid=True)
+        start, end, frame = 0, len(data), Frame(_lenient(data))
+    telegram.frame = frame
+    if frame.data != data:
+        _descend(walk, frame, start, end)
+    walk.leaf("L field", 0, 1, walk.data[0])
+    link = telegram.link = decode_link(walk.data)
+    _explain_link(walk, link)
+    try:
+        read_layers(walk, LINK_SIZE)
+    except RemoteProtocolError as error:
+        walk.problem(str(error), error.offset, invalid=True)
+        if walk.tree is not None:
+            walk.tree.unwind(1, error.offset)
+    meter = _identity(telegram.header) if isinstance(telegram.header, LongHeader) else _link_identity(link)
+    if not why:
+        why = f"a telegram from {found.receiver}, " if found is not None else ""
+        why += (
+            "a frame without CRC"
+            if frame.format is Format.STRIPPED
+            else f"format {frame.format.value}, every CRC fits"
+        )
+    words = radio_ci_name(telegram.ci) if telegram.ci is not None else None
+    return _result(walk, meter, why, control_name(link.control) or "frame", words)
+
+
+def _extent(data: bytes, found: Wrapped | None) -> tuple[int, int]:
+    """Where the frame lies within what was given: sync bytes before it, a receiver's bytes behind it."""
+    start = 2 if data[:2] in (SYNC_A, SYNC_B) else 0
+    if len(data) < start + FRAME_MIN:
+        raise RemoteProtocolError(f"a frame has ten bytes or more, there are {len(data)}", len(data))
+    length = data[start]
+    if has_format_a(data, start) or (found is not None and found.format is Format.A):
+        end = start + format_a_length(length)
+    else:
+        end = start + length + 1
+    return start, end if end <= len(data) <= end + _SUFFIX_MAX else len(data)
+
+
+def _checked(data: bytes, start: int, found: Wrapped | None) -> Frame:
+    """The frame without its checksums.
+
+    Raises:
+        RemoteProtocolError: one does not fit; the offset counts from `start` bytes before.
+    """
+    try:
+        if found is not None and found.format is Format.A:
+            return decode_format_a(data)
+        if found is not None and found.format is Format.B:
+            return decode_format_b(data)
+        return decode_frame(data)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(str(error), error.offset + start) from error
+
+
+def _lenient(data: bytes) -> bytes:
+    """A damaged frame as well as it can be had: checksums taken out where their places are known."""
+    if len(data) == format_a_length(data[0]):
+        joined = b"".join(data[begin:stop] for begin, stop in spans_a(data[0]))
+        return bytes((len(joined) - 1,)) + joined[1:]
+    return bytes((min(len(data) - 1, 255),)) + data[1:256]
+
+
+def _descend(walk: Walk, frame: Frame, start: int, end: int) -> None:
+    """Explain what is around the frame's bytes, and go down to these."""
+    data, outer = walk.data, walk.tree
+    if outer is None:
+        walk.push("frame", frame.data, "frame")
+        return
+    walk.leaf("sync bytes", 0, start)
+    spans = [(start, end)]
+    if frame.format is Format.A:
+        spans = [(start + begin, start + stop) for begin, stop in spans_a(data[start])]
+    elif frame.format is Format.B:
+        spans = [(start + begin, start + stop) for begin, stop in spans_b(data[start])]
+    for number, (begin, stop) in enumerate(spans):
+        outer.leaf("block" if len(spans) > 1 else "frame", begin, stop)
+        if not number:
+            walk.push("frame", frame.data, "frame without checksums")
+        if frame.format is not Format.STRIPPED:
+            outer.leaf("CRC", stop, stop + 2, int.from_bytes(data[stop : stop + 2], "big"), "fits")
+    if end < len(data):
+        outer.leaf("receiver's bytes", end, len(data), None, "reception level, link quality")
+
+
+def _explain_link(walk: Walk, link: LinkHeader) -> None:
+    if walk.tree is None:
+        return
+    walk.leaf("C field", 1, 2, link.control, control_name(link.control) or "unknown function")
+    walk.leaf("manufacturer", 2, 4, link.manufacturer)
+    walk.leaf("identification number", 4, 8, link.id)
+    walk.leaf("version", 8, 9, link.version)
+    walk.leaf("device type", 9, 10, link.device_type, medium_name(link.device_type))
+
+
+@lru_cache(maxsize=4096)
+def _identity(header: LongHeader) -> MeterIdentity:
+    return identity(header)
+
+
+@lru_cache(maxsize=4096)
+def _link_identity(link: LinkHeader) -> MeterIdentity:
+    return MeterIdentity(link.id, link.manufacturer, medium_name(link.device_type), link.version)
+
+
+def _refused(walk: Walk, name: str, message: str, offset: int) -> Decoded:
+    walk.problem(message, offset, invalid=True)
+    return _result(walk, MeterIdentity(), message, name, None)
+
+
+def _result(walk: Walk, meter: MeterIdentity, why: str, name: str, meaning: str | None) -> Decoded:
+    root = walk.finish(name, meaning)
+    top = walk.trees[0] if walk.trees else walk.tree
+    return Decoded(
+        PROTOCOL,
+        walk.valid,
+        why,
+        meter,
+        tuple(walk.records),
+        tuple(walk.problems),
+        walk.encrypted,
+        top.layers if top is not None else (),
+        root,
+        walk.telegram,
+    )

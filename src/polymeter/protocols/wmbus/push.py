@@ -1,0 +1,107 @@
+"""Telegrams out of a byte stream, as a receiver on the network or a serial line sends them.
+
+One at a time, with what the receiver put around it: whether a line or a frame of a stick is whole
+shows without opening it. A bare frame is as long as its L says, checksums of format A included
+where the first of them fits.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from polymeter.protocols.wire import NEED_DATA, Buffer, NeedData, RemoteProtocolError
+from polymeter.protocols.wmbus.decode import may_begin
+from polymeter.protocols.wmbus.frames import FIRST_BLOCK, first_block_fits, format_a_length
+from polymeter.protocols.wmbus.receivers import AMB_START, IMST_START, SLIP_END
+
+__all__ = ["PushedTelegrams"]
+
+_LINE_MAX: Final = 2048
+_JUDGED: Final = FIRST_BLOCK + 2
+"""Bytes by which a bare frame is known."""
+
+
+class PushedTelegrams:
+    """The receiving end of a stream of telegrams."""
+
+    def __init__(self, limit: int = 1 << 16) -> None:
+        self._buffer = Buffer(limit)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take in what came.
+
+        Raises:
+            RemoteProtocolError: more than the limit waits. What waited is dropped.
+        """
+        try:
+            self._buffer.append(data)
+        except RemoteProtocolError:
+            self._buffer.clear()
+            raise
+
+    def next_frame(self) -> bytes | NeedData:
+        """The next telegram as it came, or `NEED_DATA`.
+
+        Raises:
+            RemoteProtocolError: bytes that begin none; they have been dropped.
+        """
+        self._skip_blank()
+        data = self._buffer.data
+        if not data:
+            return NEED_DATA
+        size = _size(bytes(data[: _LINE_MAX + 1]))
+        if size is None:
+            return NEED_DATA
+        if size == 0:
+            offset = self._buffer.dropped
+            raise RemoteProtocolError(f"{len(self._drop())} bytes that begin no telegram", offset)
+        return self._buffer.take(size) if len(data) >= size else NEED_DATA
+
+    def _skip_blank(self) -> None:
+        data = self._buffer.data
+        count = 0
+        while count < len(data) and data[count] in b"\r\n":
+            count += 1
+        if count:
+            self._buffer.take(count)
+
+    def _drop(self) -> bytes:
+        """Drop bytes up to one with which a telegram may begin."""
+        data = bytes(self._buffer.data)
+        at = 1
+        while at < len(data) and not _may_start(data, at):
+            at += 1
+        return self._buffer.take(at)
+
+
+def _may_start(data: bytes, at: int) -> bool:
+    if len(data) - at < _JUDGED:
+        return True
+    return bool(_size(data[at : at + 256]))
+
+
+def _size(data: bytes) -> int | None:
+    """How long what stands here is; `None` if more is needed to know, 0 if it is nothing."""
+    if data[:2] == AMB_START:
+        return 4 + data[2] if len(data) > 2 else None
+    if data[0] == IMST_START:
+        if len(data) < 4:
+            return None
+        flags = data[1]
+        return 4 + data[3] + 4 * bool(flags & 0x20) + bool(flags & 0x40) + 2 * bool(flags & 0x80)
+    if data[0] == SLIP_END:
+        end = data.find(bytes((SLIP_END,)), 1)
+        if end == 1:
+            return 1 if len(data) > 2 else None
+        return end + 1 if end > 0 else None if len(data) <= _LINE_MAX else 0
+    if len(data) < _JUDGED:
+        return None
+    if first_block_fits(data):
+        return format_a_length(data[0])
+    if may_begin(data):
+        return data[0] + 1
+    end = data.find(b"\n")
+    text = data[:end] if end >= 0 else data
+    if all(32 <= byte < 127 or byte in b"\r\t" for byte in text):
+        return end + 1 if end >= 0 else None if len(data) <= _LINE_MAX else 0
+    return 0

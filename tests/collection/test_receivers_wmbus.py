@@ -1,0 +1,56 @@
+"""Telegrams of the air are kept as they came, whatever form the receiver gave them; nobody is answered."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from polymeter.catalogue import decode_frames
+from polymeter.collection import Receiver, ReceiverAddress
+from polymeter.domain import SimulatedClock
+from polymeter.simulators import Settings
+from polymeter.simulators.wmbus import push
+from polymeter.store import ANY, Store, frames
+from tests.fleet import Fleet
+
+pytestmark = pytest.mark.anyio
+
+
+async def kept(store: Store, count: int) -> list[bytes]:
+    for _ in range(200):
+        rows = (await store.read(frames.page, ANY)).rows
+        if len(rows) >= count:
+            return [frame.payload for frame in rows]
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{len(rows)} frames kept, {count} were sent")
+
+
+@pytest.mark.parametrize("line", ["tcp", "udp"])
+@pytest.mark.parametrize("form", ["raw", "crc", "line"])
+async def test_pushed_telegrams_are_kept_and_open_with_their_keys(
+    store: Store, clock: SimulatedClock, fleet: Fleet, line: str, form: str
+) -> None:
+    receiver = Receiver(ReceiverAddress("wmbus", "127.0.0.1", 0, None, line), fleet.id, store, clock)
+    port = await receiver.start()
+    try:
+        settings = Settings(count=4, seed=3, config={"format": form})
+        meters = await push(settings, "127.0.0.1", port, datagrams=line == "udp", rounds=2)
+        payloads = await kept(store, 8)
+    finally:
+        await receiver.close()
+    assert sorted(_ids(payloads)) == sorted(2 * [meter.id for meter in meters])
+    for payload in payloads:
+        (shut,) = decode_frames(payload, "wmbus")
+        assert shut.decoded.encrypted
+        (frame,) = decode_frames(payload, "wmbus", keys=[meter.key for meter in meters])
+        assert len(frame.readings) == 3
+
+
+def _ids(payloads: list[bytes]) -> Iterator[str]:
+    for payload in payloads:
+        yield str(decode_frames(payload, "wmbus")[0].decoded.meter.id)
+
+
+def test_addresses_name_the_line() -> None:
+    assert str(ReceiverAddress.parse("wmbus+udp://127.0.0.1:9000")) == "wmbus+udp://127.0.0.1:9000"
+    assert str(ReceiverAddress.parse("wmbus://127.0.0.1:9000")) == "wmbus://127.0.0.1:9000"

@@ -1,0 +1,56 @@
+"""Cutting telegrams out of a stream does not depend on how it is chunked."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polymeter.protocols.wire import NeedData, RemoteProtocolError
+from polymeter.protocols.wmbus import LinkHeader, PushedTelegrams, encode_format_a
+from polymeter.protocols.wmbus.meter import Sender
+
+PLAIN = Sender(LinkHeader(0x44, "PMX", "12345678", 1, 7)).telegram(bytes.fromhex("0413d2040000426cbf25"))
+FORMS = (
+    PLAIN,
+    encode_format_a(PLAIN),
+    f"T1;1;1;0;97;72;12345678;0x{PLAIN.hex()}\n".encode(),
+    PLAIN.hex().encode() + b"\n",
+)
+
+
+def cut(chunks: list[bytes]) -> list[bytes]:
+    splitter, found = PushedTelegrams(), []
+    for chunk in chunks:
+        splitter.receive_data(chunk)
+        while not isinstance(frame := splitter.next_frame(), NeedData):
+            found.append(frame)
+    return found
+
+
+@given(st.lists(st.sampled_from(FORMS), min_size=1, max_size=6), st.lists(st.integers(1, 40), min_size=1))
+def test_chunking_is_irrelevant(telegrams: list[bytes], sizes: list[int]) -> None:
+    stream, chunks, at, turn = b"".join(telegrams), [], 0, 0
+    while at < len(stream):
+        chunks.append(stream[at : at + sizes[turn % len(sizes)]])
+        at, turn = at + sizes[turn % len(sizes)], turn + 1
+    assert cut(chunks) == telegrams
+
+
+def test_noise_is_told_and_stepped_over() -> None:
+    splitter = PushedTelegrams()
+    splitter.receive_data(b"\x01\x02\x03\x04" * 8 + PLAIN * 2)
+    with pytest.raises(RemoteProtocolError):
+        splitter.next_frame()
+    assert splitter.next_frame() == PLAIN
+
+
+@given(st.binary(max_size=400))
+def test_anything_ends(data: bytes) -> None:
+    splitter = PushedTelegrams()
+    splitter.receive_data(data)
+    for _ in range(500):
+        try:
+            if isinstance(splitter.next_frame(), NeedData):
+                return
+        except RemoteProtocolError:
+            continue
+    raise AssertionError("it goes on for ever")
