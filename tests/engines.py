@@ -64,6 +64,14 @@ class Databases:
         name = f"polymeter_{uuid.uuid4().hex[:12]}"
         return f"sqlite:///{self._folder / name}.db" if engine == "sqlite" else self._create(name, None)
 
+    def forget(self, url: str) -> None:
+        """Drop one database; hundreds of them would make recovery after a kill slow."""
+        name = url.rsplit("/", 1)[1]
+        if name in self._made:
+            with psycopg.connect(self._server, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            self._made.remove(name)
+
     def drop(self) -> None:
         if self._made:
             with psycopg.connect(self._server, autocommit=True) as connection:
@@ -98,8 +106,10 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def database(engine: str, databases: Databases) -> str:
-    return await databases.fresh(engine)
+async def database(engine: str, databases: Databases) -> AsyncIterator[str]:
+    url = await databases.fresh(engine)
+    yield url
+    databases.forget(url)
 
 
 @pytest.fixture

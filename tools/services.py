@@ -36,7 +36,8 @@ class Service:
     variable: ClassVar[str]
     ports: ClassVar[int] = 1
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    start_s: ClassVar[float] = 30
+    start_s: ClassVar[float] = 120
+    """Recovery after a kill reads all that was written; on a busy machine that takes its time."""
 
     def __init__(self, folder: Path, ports: Sequence[int]) -> None:
         self.folder = folder
@@ -134,7 +135,13 @@ class PostgreSQL(Service):
 
     def command(self) -> list[str]:
         """TCP only: the path of a socket in a temporary folder may be too long."""
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "max_connections": "200",
+            # After a kill every file is synced; file by file that takes a minute where tests made many.
+            "recovery_init_sync_method": "syncfs",
+        }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         return [self.program() or "postgres", "-D", str(self.folder / "data"), "-p", str(self.port), *options]
 
