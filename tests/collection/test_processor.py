@@ -158,3 +158,39 @@ async def test_a_frame_stays_new_while_nobody_commits(
     with pytest.raises(BusUnavailable):
         await processor.drain()
     assert (await frame(store)).status is FrameStatus.NEW
+
+
+async def test_a_frame_that_cannot_be_published_waits_and_stops_nobody(
+    store: Store, ingest: Ingest, processor: Processor, known: Fleet
+) -> None:
+    # Fifty characters are a name, but in a routing key each of these takes nine bytes.
+    long = await store.write(meters.create, known.id, "表" * 50, type=known.type.id, manufacturer_serial="9")
+    await spool(store, known, telegram("9"))
+    await spool(store, known, telegram("4711"))
+    assert await processor.drain() == 2
+    poison, healthy = (await store.read(frames.page, ANY)).rows
+    assert poison.status is FrameStatus.QUARANTINED
+    assert "255" in (poison.reason or "")
+    assert healthy.status is FrameStatus.DONE
+    await store.write(meters.change, known.id, long.id, name="short")
+    await store.write(frames.requeue, ANY)
+    await processor.drain()
+    assert len(await store.read(all_readings)) == 2
+
+
+async def test_a_name_with_a_nul_character_waits_and_stops_nobody(
+    store: Store, ingest: Ingest, processor: Processor, known: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    healthy = module.decode_frames
+
+    def hostile(payload: bytes, *arguments: Any, **named: Any) -> Any:
+        (one,) = healthy(payload, *arguments, **named)
+        meter = replace(one.decoded.meter, id="47\0" + "11")
+        return (replace(one, decoded=replace(one.decoded, meter=meter)),)
+
+    monkeypatch.setattr(module, "decode_frames", hostile)
+    await spool(store, known, telegram())
+    assert await processor.drain() == 1
+    assert (await frame(store)).status is FrameStatus.QUARANTINED

@@ -103,16 +103,30 @@ class Processor:
 
     async def _process(self, frame: Frame) -> None:
         try:
-            meter = await self._publish(frame)
+            meter = await self._checked(frame)
         except _NotYet as waiting:
             metrics.frames.labels("quarantined").inc()
             _log.info("frame quarantined", frame=frame.id, reason=str(waiting))
             await self._store.write(
-                frames.mark, [frame.id], FrameStatus.QUARANTINED, str(waiting), meter=waiting.meter
+                frames.mark,
+                [frame.id],
+                FrameStatus.QUARANTINED,
+                str(waiting).replace("\0", "�"),
+                meter=waiting.meter,
             )
             return
         metrics.frames.labels("done").inc()
         await self._store.write(frames.mark, [frame.id], FrameStatus.DONE, meter=meter)
+
+    async def _checked(self, frame: Frame) -> str:
+        try:
+            return await self._publish(frame)
+        except (_NotYet, BusUnavailable, StoreUnavailable):
+            raise
+        except Exception as error:
+            # One frame must not hold up all behind it: it waits until what it met is mended.
+            _log.exception("frame failed", frame=frame.id)
+            raise _NotYet(f"it cannot be published: {type(error).__name__}: {error}") from error
 
     async def _publish(self, frame: Frame) -> str:
         """Publish what a frame says; gives the name of the meter it came from."""
@@ -120,6 +134,8 @@ class Processor:
         name = frame.meter or decoded.decoded.meter.id
         if name is None:
             raise _NotYet("the frame does not say which meter it comes from")
+        if "\0" in name:
+            raise _NotYet(f"the meter's name {name!r} holds a NUL character")
         scope: Scope = frame.organization if frame.organization is not None else ANY
         known, zone, allowed = await self._store.read(_placed, scope, name, self._zone)
         if known is None:

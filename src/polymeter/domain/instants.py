@@ -76,12 +76,18 @@ def localize(
     Returns:
         The instant in UTC, and `TIME_AMBIGUOUS` where nothing settled the doubled hour (the first one is
         taken), `TIME_SHIFTED` where the local time does not exist (taken with the offset before the change).
+
+    Raises:
+        InvalidInstant: it has an offset already, or is beyond the calendar.
     """
     if naive.tzinfo is not None:
         raise InvalidInstant(f"{naive.isoformat()} already has a UTC offset")
     first = naive.replace(tzinfo=zone, fold=0)
     second = naive.replace(tzinfo=zone, fold=1)
-    early, late = first.astimezone(UTC), second.astimezone(UTC)
+    try:
+        early, late = first.astimezone(UTC), second.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInstant(f"{naive.isoformat()} is outside 1970-01-01 to 2106-02-07") from error
     if early == late:
         return early, Quality.GOOD
     if early > late:

@@ -77,6 +77,12 @@ class Period:
         local = base.astimezone(zone)
         if self.days:
             day = datetime(local.year, local.month, local.day, tzinfo=UTC) + timedelta(days=self.days)
-            return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+            return _midnight(day.year, day.month, day.day, zone, instant)
         year, month = divmod(local.year * 12 + local.month - 1 + self.months, 12)
-        return datetime(year, month + 1, 1, tzinfo=zone).astimezone(UTC)
+        return _midnight(year, month + 1, 1, zone, instant)
+
+
+def _midnight(year: int, month: int, day: int, zone: ZoneInfo, after: datetime) -> datetime:
+    """That midnight; of two, the first that is after the instant (St. John's went back over midnight)."""
+    first = datetime(year, month, day, tzinfo=zone).astimezone(UTC)
+    return first if first > after else datetime(year, month, day, tzinfo=zone, fold=1).astimezone(UTC)

@@ -237,7 +237,7 @@ def decode(data: bytes | str, form: type[T]) -> T:
         raise InvalidMessage(_readable(str(error))) from error
     except msgspec.DecodeError as error:
         raise InvalidMessage(f"the message is not JSON: {error}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (UnicodeError, RecursionError) as error:  # of a str with half a surrogate pair, too
         raise InvalidMessage(f"the message is not JSON: {error}") from error
     return message
 

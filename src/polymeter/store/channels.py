@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from polymeter.domain import Channel
 from polymeter.store import tables
 from polymeter.store.connector import Scope, Tx, chunks, within
+from polymeter.store.errors import Conflict
 
 __all__ = ["Allowed", "allowed", "create", "ensure", "get", "lock", "of_meter"]
 
@@ -74,7 +75,17 @@ def lock(tx: Tx, ids: Iterable[int]) -> None:
 
 
 def create(tx: Tx, organization: UUID, meter: UUID, series: UUID) -> Channel:
-    """The channel of a meter and a series of that organization, created where it does not exist."""
+    """The channel of a meter and a series of that organization, created where it does not exist.
+
+    Raises:
+        Conflict: the meter or the series is not the organization's.
+    """
+    for table, id in ((tables.meter, meter), (tables.series, series)):
+        if (
+            tx.row(sa.select(table.c.id).where(table.c.id == id, table.c.organization == organization))
+            is None
+        ):
+            raise Conflict(f"the organization has no {table.name} {id}")
     return Channel(
         ensure(tx, {meter: organization}, [(meter, series)])[meter, series], organization, meter, series
     )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from polymeter.store import tables
 from polymeter.store.connector import Scope, Tx, within
 from polymeter.store.rows import Page
+from polymeter.store.types import ceiling
 
 __all__ = ["Event", "add", "get", "page", "remove"]
 
@@ -70,9 +71,9 @@ def page(
     if meter is not None:
         where.append(_e.meter == meter)
     if start is not None:
-        where.append(_e.instant >= start)
+        where.append(_e.instant >= ceiling(start))
     if stop is not None:
-        where.append(_e.instant < stop)
+        where.append(_e.instant < ceiling(stop))
     count = tx.scalar(sa.select(sa.func.count()).select_from(tables.event).where(*where))
     rows = tx.rows(
         sa.select(*_COLUMNS).where(*where).order_by(_e.instant.desc(), _e.id).limit(limit).offset(offset)

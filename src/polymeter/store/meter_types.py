@@ -31,16 +31,31 @@ __all__ = [
 _types = Rows(tables.meter_type, MeterType)
 _configs = Rows(tables.meter_config, MeterConfig)
 _allowed = tables.meter_config_series
-get, page, remove, change = _types.get, _types.page, _types.remove, _types.change
+get, page, remove = _types.get, _types.page, _types.remove
 
 
 def create(tx: Tx, organization: UUID, name: str, **more: Any) -> MeterType:
     """A new meter type.
 
     Raises:
-        Conflict: the organization has one of that name.
+        Conflict: the organization has one of that name, or the configuration is not the organization's.
     """
-    return _types.add(tx, MeterType(new_id(), organization, name, **more))
+    type = MeterType(new_id(), organization, name, **more)
+    _own(tx, organization, type.config)
+    return _types.add(tx, type)
+
+
+def change(tx: Tx, organization: Scope, id: UUID, **values: Any) -> MeterType | None:
+    """Set columns; None where the type does not exist.
+
+    Raises:
+        Conflict: see `create`.
+    """
+    before = _types.get(tx, organization, id)
+    if before is None:
+        return None
+    _own(tx, before.organization, values.get("config"))
+    return _types.change(tx, organization, id, **values)
 
 
 def create_config(
@@ -84,6 +99,12 @@ def change_config(
 def remove_config(tx: Tx, organization: Scope, id: UUID) -> bool:
     """Delete a configuration that no type uses."""
     return _configs.remove(tx, organization, id)
+
+
+def _own(tx: Tx, organization: UUID, config: UUID | None) -> None:
+    """A reference to another tenant's row would pass the foreign key and let its series in."""
+    if config is not None and _configs.get(tx, organization, config) is None:
+        raise Conflict(f"the organization has no meter_config {config}")
 
 
 def _allow(tx: Tx, config: MeterConfig, series: Iterable[UUID]) -> tuple[UUID, ...]:

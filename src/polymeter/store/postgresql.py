@@ -121,6 +121,7 @@ class PostgreSQL:
         self._clock = clock
         self._engine = _Engine()
         self._partitions: set[tuple[int, int]] = set()
+        self._closed = False
         self._pool: AsyncEngine = create_async_engine(
             address,
             pool_size=connections,
@@ -134,6 +135,7 @@ class PostgreSQL:
             await connection.execute(sa.select(1))
 
     async def close(self) -> None:
+        self._closed = True  # a disposed pool would connect again and nobody would close that one
         await self._pool.dispose()
 
     async def read(self, work: Callable[[Tx], T]) -> T:
@@ -143,6 +145,8 @@ class PostgreSQL:
         return await self._run(work)
 
     async def _run(self, work: Callable[[Tx], T]) -> T:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 async with _translated(), self._pool.begin() as connection:

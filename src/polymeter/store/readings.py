@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from polymeter.domain import Exact, Quality, Reading, Revision, Source, from_second, split_reading_id
 from polymeter.store import channels, tables
 from polymeter.store.connector import Scope, Tx, chunks, within
+from polymeter.store.types import ceiling
 
 __all__ = ["Latest", "Mark", "count", "delete", "get", "latest", "marks", "page", "revisions", "series_of"]
 
@@ -73,9 +74,9 @@ def _range(
 ) -> list[sa.ColumnElement[bool]]:
     where = [_r.channel.in_(list(ids)), _mine(tables.reading, organization)]
     if start is not None:
-        where.append(_r.instant >= start)
+        where.append(_r.instant >= ceiling(start))
     if stop is not None:
-        where.append(_r.instant < stop)
+        where.append(_r.instant < ceiling(stop))
     return where
 
 
@@ -189,6 +190,7 @@ def delete(
     Returns:
         How many readings were deleted.
     """
+    start, stop = ceiling(start), ceiling(stop)
     owner = tx.scalar(
         sa.select(tables.meter.c.organization).where(
             tables.meter.c.id == meter, within(tables.meter.c.organization, organization)

@@ -64,7 +64,7 @@ class SecretKey:
             return self._aead.decrypt(
                 sealed[head : head + _NONCE], sealed[head + _NONCE :], _bound(organization, meter, kind)
             )
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off within the nonce
             raise InvalidSecret(
                 f"the {kind} of meter {meter} was altered or belongs to another row"
             ) from error
@@ -83,6 +83,8 @@ def put(tx: Tx, key: SecretKey, organization: UUID, meter: UUID, kind: str, valu
     m = tables.meter.c
     if tx.row(sa.select(m.id).where(m.id == meter, m.organization == organization)) is None:
         raise Conflict(f"the organization has no meter {meter}")
+    # Two at once would count to the same version, and a rotation must not overlook what comes meanwhile.
+    tx.engine.lock(tx, "polymeter secrets")
     same = (_s.meter == meter, _s.kind == kind)
     version = int(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(_s.version), 0)).where(*same))) + 1
     tx.execute(sa.update(tables.secret).where(*same, _s.state == "active").values(state="old"))
@@ -126,7 +128,12 @@ def delete(tx: Tx, organization: Scope, meter: UUID, kind: str | None = None) ->
 
 
 def reseal(tx: Tx, old: SecretKey, new: SecretKey) -> int:
-    """Seal every secret under another key; how many there were."""
+    """Seal every secret under another key; how many there were.
+
+    Raises:
+        InvalidSecret: one does not open under the old key; none is changed then.
+    """
+    tx.engine.lock(tx, "polymeter secrets")
     rows = tx.rows(sa.select(_s.organization, _s.meter, _s.kind, _s.version, _s.sealed))
     for organization, meter, kind, version, sealed in rows:
         again = new.seal(old.open(sealed, organization, meter, kind), organization, meter, kind)

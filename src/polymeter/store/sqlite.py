@@ -128,13 +128,15 @@ class SQLite:
         self._writer.start()
 
     async def close(self) -> None:
-        if self._writer is None or self._readers is None or self._read_engine is None:
+        writer, readers, read_engine = self._writer, self._readers, self._read_engine
+        if writer is None or readers is None or read_engine is None:
             return
+        # First, so that nothing comes in behind the end of the queue and waits there for ever.
+        self._writer = self._readers = None
         self._jobs.put(None)
-        await asyncio.to_thread(self._writer.join)
-        self._writer = None
-        await asyncio.to_thread(self._readers.shutdown)
-        self._read_engine.dispose()
+        await asyncio.to_thread(writer.join)
+        await asyncio.to_thread(readers.shutdown)
+        read_engine.dispose()
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         if self._readers is None:
@@ -226,7 +228,7 @@ class SQLite:
             except queue.Empty:
                 break
             if job is None:
-                self._jobs.put(None)
+                self._jobs.put(None)  # nothing came behind it: this one ends the next group
                 break
             group.append(job)
         return group

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from polymeter.store import tables
 from polymeter.store.connector import Scope, Tx, chunks, within
 from polymeter.store.rows import Page
+from polymeter.store.types import ceiling
 
 __all__ = ["Staged", "add", "expire", "explain", "get", "lock", "page", "remove", "take"]
 
@@ -88,9 +89,9 @@ def page(
     if meter is not None:
         where.append(_s.meter == meter)
     if start is not None:
-        where.append(_s.instant >= start)
+        where.append(_s.instant >= ceiling(start))
     if stop is not None:
-        where.append(_s.instant < stop)
+        where.append(_s.instant < ceiling(stop))
     count = tx.scalar(sa.select(sa.func.count()).select_from(tables.staged).where(*where))
     rows = tx.rows(sa.select(*_COLUMNS).where(*where).order_by(_s.id).limit(limit).offset(offset))
     return Page(tuple(Staged(*row) for row in rows), count)

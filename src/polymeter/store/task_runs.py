@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from polymeter.store import tables
 from polymeter.store.connector import Record, Scope, Tx, within
+from polymeter.store.errors import Conflict
 from polymeter.store.rows import Page
 
 __all__ = ["Run", "RunStatus", "claim", "create", "defer", "fail", "finish", "get", "page", "renew"]
@@ -74,7 +75,15 @@ def create(
     task: UUID | None = None,
     not_before: datetime | None = None,
 ) -> Run | None:
-    """Plan a run; None when the same (task, meter, due) is planned already. Without a task: run once, now."""
+    """Plan a run; None when the same (task, meter, due) is planned already. Without a task: run once, now.
+
+    Raises:
+        Conflict: the meter or the task is not the organization's.
+    """
+    for table, id in ((tables.meter, meter), (tables.task, task)):
+        own = sa.select(table.c.id).where(table.c.id == id, table.c.organization == organization)
+        if id is not None and tx.row(own) is None:
+            raise Conflict(f"the organization has no {table.name} {id}")
     statement = (
         tx.insert(tables.task_run)
         .values(

@@ -83,7 +83,7 @@ def meters_of(tx: Tx, organization: Scope, task: UUID) -> tuple[UUID, ...]:
     """The meters of a task."""
     t = tables.task.c
     query = sa.select(_link.meter).where(
-        _link.task == task, t.id == task, within(t.organization, organization)
+        _link.task == task, t.id == _link.task, within(t.organization, organization)
     )
     return tuple(row[0] for row in tx.rows(query.order_by(_link.meter)))
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-__all__ = ["BigInt", "Instant", "Json", "Moment", "moment_from_micros", "moment_to_micros"]
+__all__ = ["BigInt", "Instant", "Json", "Moment", "ceiling", "moment_from_micros", "moment_to_micros"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,6 +26,14 @@ def moment_to_micros(moment: datetime) -> int:
 def moment_from_micros(micros: int) -> datetime:
     """The moment of stored microseconds."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def ceiling(bound: datetime) -> datetime:
+    """A bound as a whole second: `>= start` and `< stop` mean the same for instants, which have no finer one.
+
+    Without it SQLite would cut the fraction off and PostgreSQL round it.
+    """
+    return bound.replace(microsecond=0) + timedelta(seconds=1) if bound.microsecond else bound
 
 
 class Instant(sa.TypeDecorator[datetime]):
