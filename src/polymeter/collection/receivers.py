@@ -6,7 +6,7 @@ processor; a slow decoder or an unknown meter never keeps a sender waiting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ import structlog
 
 from polymeter.domain import Clock
 from polymeter.observe import metrics
+from polymeter.protocols.dlms.push import PushedWrappers
 from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
 from polymeter.protocols.p1.push import PushedTelegrams
 from polymeter.protocols.sml.push import PushedFrames
@@ -28,6 +29,7 @@ from polymeter.protocols.wire import (
 from polymeter.store import Frame, Store, StoreUnavailable, new_uid
 from polymeter.transports.inbox import AsyncStream
 from polymeter.transports.tcp import TCPServer
+from polymeter.transports.udp import UDPServer
 from polymeter.transports.urls import URL
 
 __all__ = ["Receiver", "ReceiverAddress"]
@@ -49,28 +51,34 @@ class _Pushed:
     """How one protocol is received: what cuts its stream, and what it is answered; nothing if empty."""
 
     splitter: Callable[[], _Splitter]
-    kept: bytes
-    damaged: bytes
+    kept: bytes = b""
+    damaged: bytes = b""
+    lines: tuple[str, ...] = ("tcp",)
 
 
 _PROTOCOLS: Final[Mapping[str, _Pushed]] = {
     "iec62056-21": _Pushed(PushedReadOuts, kept=b"\x06", damaged=b"\x15"),
-    "p1": _Pushed(PushedTelegrams, kept=b"", damaged=b""),
-    "sml": _Pushed(PushedFrames, kept=b"", damaged=b""),
+    "p1": _Pushed(PushedTelegrams),
+    "sml": _Pushed(PushedFrames),
+    "dlms": _Pushed(PushedWrappers, lines=("tcp", "udp")),
 }
-"""One line for each protocol that is pushed over a stream."""
+"""One line for each protocol that is pushed."""
 
 _PARAMETERS: Final = {"organization": "name of the organization whose meters push here"}
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverAddress:
-    """Where to listen, for what, and for whom: ``iec62056-21://0.0.0.0:5000?organization=NAME``."""
+    """Where to listen, for what, and for whom: ``iec62056-21://0.0.0.0:5000?organization=NAME``.
+
+    Datagrams are received under ``dlms+udp://0.0.0.0:4059`` or ``dlms://0.0.0.0:4059?udp``.
+    """
 
     protocol: str
     host: str
     port: int
     organization: str | None
+    line: str = "tcp"
 
     @classmethod
     def parse(cls, text: str) -> ReceiverAddress:
@@ -81,13 +89,17 @@ class ReceiverAddress:
         """
         url = URL.parse(text)
         url.refuse_unknown(_PARAMETERS)
-        if url.scheme not in _PROTOCOLS or url.line != "tcp":
+        if url.scheme not in _PROTOCOLS:
             raise LocalProtocolError(f"{url.scheme} cannot be received; there are {', '.join(_PROTOCOLS)}")
-        return cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"))
+        if url.line not in (lines := _PROTOCOLS[url.scheme].lines):
+            over = " or ".join(lines)
+            raise LocalProtocolError(f"{url.scheme} cannot be received by {url.line}, only by {over}")
+        return cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"), url.line)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}://{host}:{self.port}"
+        scheme = self.protocol if self.line == "tcp" else f"{self.protocol}+{self.line}"
+        return f"{scheme}://{host}:{self.port}"
 
 
 class Receiver:
@@ -107,7 +119,9 @@ class Receiver:
         self._clock = clock
         self._wake = wake
         self._pushed = _PROTOCOLS[address.protocol]
-        self._server = TCPServer(self._handle)
+        self._server: TCPServer | UDPServer = (
+            UDPServer(self._handle_datagram) if address.line == "udp" else TCPServer(self._handle)
+        )
 
     async def start(self) -> int:
         """Begin to listen; gives the port.
@@ -126,7 +140,7 @@ class Receiver:
         try:
             while data := await stream.receive(_SILENCE_S):
                 splitter.receive_data(data)
-                await self._take(splitter, stream)
+                await self._take(splitter, stream.peer, stream.send)
         except TimedOut:
             _log.info("sender silent, closed", peer=stream.peer)
         except RemoteProtocolError as error:
@@ -138,19 +152,34 @@ class Receiver:
         except TransportError as error:
             _log.info("sender gone", peer=stream.peer, reason=str(error))
 
-    async def _take(self, splitter: _Splitter, stream: AsyncStream) -> None:
-        """Keep and answer every whole frame that waits."""
+    async def _handle_datagram(self, data: bytes, peer: str) -> None:
+        """Keep the frames of a datagram. Nobody is answered: a sender of datagrams does not listen."""
+        splitter = self._pushed.splitter()
+        try:
+            splitter.receive_data(data)
+            if await self._take(splitter, peer) < len(data):
+                metrics.frames.labels("refused").inc()
+                _log.warning("datagram cut", peer=peer, size=len(data))
+        except StoreUnavailable as error:
+            _log.error("frame not kept", peer=peer, reason=str(error))
+
+    async def _take(
+        self, splitter: _Splitter, peer: str, send: Callable[[bytes], Awaitable[None]] | None = None
+    ) -> int:
+        """Keep and answer every whole frame that waits; how many bytes have gone."""
+        taken = 0
         while True:
             try:
                 frame = splitter.next_frame()
             except RemoteProtocolError as error:
                 metrics.frames.labels("refused").inc()
-                _log.warning("damaged frame", peer=stream.peer, reason=str(error))
-                if self._pushed.damaged:
-                    await stream.send(self._pushed.damaged)
+                _log.warning("damaged frame", peer=peer, reason=str(error))
+                if send is not None and self._pushed.damaged:
+                    await send(self._pushed.damaged)
                 continue
             if isinstance(frame, NeedData):
-                return
+                return taken
+            taken += len(frame)
             kept = Frame(
                 self.address.protocol,
                 frame,
@@ -158,10 +187,10 @@ class Receiver:
                 new_uid(),
                 organization=self._organization,
                 entrance=str(self.address),
-                peer=stream.peer,
+                peer=peer,
             )
             await self._store.spool([kept])
             metrics.frames.labels("received").inc()
             self._wake()
-            if self._pushed.kept:
-                await stream.send(self._pushed.kept)
+            if send is not None and self._pushed.kept:
+                await send(self._pushed.kept)

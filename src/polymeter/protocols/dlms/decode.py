@@ -152,6 +152,7 @@ class _Message:
             self.tree.layers if self.tree is not None else (),
             self.tree.finish(name or "noise") if self.tree is not None else None,
             self.frame or contents.apdu,
+            tuple(contents.seals),
         )
 
     def _meter(self) -> MeterIdentity:
