@@ -118,7 +118,11 @@ class Platform:
                     prefetch=settings.amqp_prefetch,
                 )
                 processor = Processor(
-                    store, bus, exchange=settings.amqp_exchange, zone=settings.default_meter_timezone
+                    store,
+                    bus,
+                    SecretKey(key),
+                    exchange=settings.amqp_exchange,
+                    zone=settings.default_meter_timezone,
                 )
                 yield cls(settings, store, bus, clock, key, ingest, processor)
             finally:

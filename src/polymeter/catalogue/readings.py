@@ -6,16 +6,19 @@ which zone and which unit it is; `polymeter.ingest` does that.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from polymeter.catalogue.names import quantity_of
 from polymeter.catalogue.types import MeterType
 from polymeter.protocols.wire import Record, Value
 
 __all__ = ["TelegramReading", "series_name", "telegram_reading", "value_text"]
+
+_OBIS: Final = re.compile(r"\d+-\d+:\d+\.\d+\.\d+\*\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,12 @@ def telegram_reading(record: Record, meter_type: MeterType | None = None) -> Tel
         quantity = quantity_of(record.obis)
     series, value, unit = series_name(record, quantity), record.value, record.unit
     known = meter_type.series.get(record.name) if meter_type is not None else None
+    code = record.obis
     if known is not None:
         series = known.name or series
+        if code is None and known.name is not None and _OBIS.fullmatch(known.name):
+            code = known.name
+            quantity = quantity_of(code) if quantity == "unknown" else quantity
         quantity = known.quantity or quantity
         unit = unit or known.unit
         if known.scale and isinstance(value, int | Decimal):
@@ -118,7 +125,7 @@ def telegram_reading(record: Record, meter_type: MeterType | None = None) -> Tel
         value,
         unit,
         record.time,
-        record.obis,
+        code,
         quantity,
         record.function,
         record.storage,

@@ -6,7 +6,7 @@ processor; a slow decoder or an unknown meter never keeps a sender waiting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
@@ -15,6 +15,7 @@ import structlog
 
 from polymeter.domain import Clock
 from polymeter.observe import metrics
+from polymeter.protocols.dlms.push import PushedWrappers
 from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
 from polymeter.protocols.p1.push import PushedTelegrams
 from polymeter.protocols.sml.push import PushedFrames
@@ -51,25 +52,31 @@ class _Pushed:
     """How one protocol is received: what cuts its stream, and what it is answered, if anything."""
 
     splitter: Callable[[], _Splitter]
-    kept: bytes
-    damaged: bytes
+    kept: bytes = b""
+    damaged: bytes = b""
     lines: tuple[str, ...] = ("tcp",)
+    datagram_end: bytes = b""
+    """What a datagram may lack that its splitter waits for: the end of a line."""
 
 
 _PROTOCOLS: Final[Mapping[str, _Pushed]] = {
     "iec62056-21": _Pushed(PushedReadOuts, kept=b"\x06", damaged=b"\x15"),
-    "p1": _Pushed(PushedTelegrams, kept=b"", damaged=b""),
-    "sml": _Pushed(PushedFrames, kept=b"", damaged=b""),
-    "wmbus": _Pushed(RadioTelegrams, kept=b"", damaged=b"", lines=("tcp", "udp")),
+    "p1": _Pushed(PushedTelegrams),
+    "sml": _Pushed(PushedFrames),
+    "dlms": _Pushed(PushedWrappers, lines=("tcp", "udp")),
+    "wmbus": _Pushed(RadioTelegrams, lines=("tcp", "udp"), datagram_end=b"\n"),
 }
-"""One line for each protocol that is pushed over a stream."""
+"""One line for each protocol that is pushed."""
 
 _PARAMETERS: Final = {"organization": "name of the organization whose meters push here"}
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverAddress:
-    """Where to listen, for what, and for whom: ``iec62056-21://0.0.0.0:5000?organization=NAME``."""
+    """Where to listen, for what, and for whom: ``iec62056-21://0.0.0.0:5000?organization=NAME``.
+
+    Datagrams are received under ``dlms+udp://0.0.0.0:4059`` or ``dlms://0.0.0.0:4059?udp``.
+    """
 
     protocol: str
     host: str
@@ -86,8 +93,11 @@ class ReceiverAddress:
         """
         url = URL.parse(text)
         url.refuse_unknown(_PARAMETERS)
-        if url.scheme not in _PROTOCOLS or url.line not in _PROTOCOLS[url.scheme].lines:
+        if url.scheme not in _PROTOCOLS:
             raise LocalProtocolError(f"{url.scheme} cannot be received; there are {', '.join(_PROTOCOLS)}")
+        if url.line not in (lines := _PROTOCOLS[url.scheme].lines):
+            over = " or ".join(lines)
+            raise LocalProtocolError(f"{url.scheme} cannot be received by {url.line}, only by {over}")
         return cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"), url.line)
 
     def __str__(self) -> str:
@@ -134,7 +144,7 @@ class Receiver:
         try:
             while data := await stream.receive(_SILENCE_S):
                 splitter.receive_data(data)
-                await self._take(splitter, stream, stream.peer)
+                await self._take(splitter, stream.peer, stream.send)
         except TimedOut:
             _log.info("sender silent, closed", peer=stream.peer)
         except RemoteProtocolError as error:
@@ -147,29 +157,36 @@ class Receiver:
             _log.info("sender gone", peer=stream.peer, reason=str(error))
 
     async def _handle_datagram(self, data: bytes, peer: str) -> None:
-        """Keep what one datagram holds; nobody is answered, and what is lost is the network's loss."""
+        """Keep the frames of a datagram. Nobody is answered: a sender of datagrams does not listen."""
         splitter = self._pushed.splitter()
         try:
-            splitter.receive_data(data + b"\n")  # a line in a datagram may lack its end
-            await self._take(splitter, None, peer)
+            splitter.receive_data(data + self._pushed.datagram_end)
+            if not await self._take(splitter, peer):
+                metrics.frames.labels("refused").inc()
+                _log.warning("no whole frame in a datagram", peer=peer, size=len(data))
         except RemoteProtocolError as error:
             metrics.frames.labels("refused").inc()
             _log.warning("datagram refused", peer=peer, reason=str(error))
         except StoreUnavailable as error:
             _log.error("frame not kept", peer=peer, reason=str(error))
 
-    async def _take(self, splitter: _Splitter, stream: AsyncStream | None, peer: str) -> None:
-        """Keep and answer every whole frame that waits."""
+    async def _take(
+        self, splitter: _Splitter, peer: str, send: Callable[[bytes], Awaitable[None]] | None = None
+    ) -> int:
+        """Keep and answer every whole frame that waits; how many bytes have gone."""
+        taken = 0
         while True:
             try:
                 frame = splitter.next_frame()
             except RemoteProtocolError as error:
                 metrics.frames.labels("refused").inc()
                 _log.warning("damaged frame", peer=peer, reason=str(error))
-                await self._answer(stream, self._pushed.damaged)
+                if send is not None and self._pushed.damaged:
+                    await send(self._pushed.damaged)
                 continue
             if isinstance(frame, NeedData):
-                return
+                return taken
+            taken += len(frame)
             kept = Frame(
                 self.address.protocol,
                 frame,
@@ -182,9 +199,5 @@ class Receiver:
             await self._store.spool([kept])
             metrics.frames.labels("received").inc()
             self._wake()
-            await self._answer(stream, self._pushed.kept)
-
-    @staticmethod
-    async def _answer(stream: AsyncStream | None, answer: bytes) -> None:
-        if stream is not None and answer:
-            await stream.send(answer)
+            if send is not None and self._pushed.kept:
+                await send(self._pushed.kept)

@@ -40,6 +40,7 @@ __all__ = [
     "Reader",
     "Record",
     "RemoteProtocolError",
+    "Seal",
     "TimedOut",
     "TransportError",
     "Tree",
@@ -160,6 +161,16 @@ class DecodeOptions:
     lenient: bool = False
 
 
+class Seal(NamedTuple):
+    """How one envelope of a frame was protected; no key, only its fingerprint."""
+
+    system_title: bytes
+    key_fingerprint: bytes
+    invocation_counter: int
+    verified: bool | None
+    """Its authentication tag fits; `False` without the key for it, `None` where there is no tag."""
+
+
 @dataclass(slots=True)
 class Node:
     """A stretch of one layer and what it means. Leaves cover every byte of a layer once."""
@@ -203,6 +214,8 @@ class Decoded:
     tree: Node | None = None
     frame: Any = None
     """The frame as the protocol's own value; what a hand-over to another protocol looks at."""
+    seals: tuple[Seal, ...] = ()
+    """Of the envelopes that were opened, outermost first; whoever keeps counters checks them."""
 
 
 class Tree:

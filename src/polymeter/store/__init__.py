@@ -21,6 +21,7 @@ To do several things at once, write a function that takes a `Tx` and calls them:
 from polymeter.store import (
     audit,
     channels,
+    counters,
     events,
     frames,
     leases,
@@ -70,6 +71,7 @@ __all__ = [
     "Tx",
     "audit",
     "channels",
+    "counters",
     "events",
     "frames",
     "leases",

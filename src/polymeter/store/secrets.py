@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,10 +20,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from polymeter.store import tables
-from polymeter.store.connector import Scope, Tx, within
+from polymeter.store.connector import Scope, Tx, chunks, within
 from polymeter.store.errors import Conflict, InvalidSecret
 
-__all__ = ["SecretKey", "delete", "get", "kinds", "put", "reseal"]
+__all__ = ["SecretKey", "delete", "get", "kinds", "put", "renewed", "reseal"]
 
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
@@ -117,6 +119,20 @@ def kinds(tx: Tx, organization: Scope, meter: UUID) -> tuple[str, ...]:
     """Which secrets a meter has, without opening any."""
     where = (_s.meter == meter, _s.state == "active", within(_s.organization, organization))
     return tuple(row[0] for row in tx.rows(sa.select(_s.kind).where(*where).order_by(_s.kind)))
+
+
+def renewed(
+    tx: Tx, meters: Collection[UUID], kinds: Collection[str], since: datetime | None = None
+) -> set[UUID]:
+    """Which of these meters have an active secret of one of these kinds, put there after `since`."""
+    where = [_s.kind.in_(list(kinds)), _s.state == "active"]
+    if since is not None:
+        where.append(_s.created_at >= since)
+    return {
+        row[0]
+        for some in chunks(list(meters))
+        for row in tx.rows(sa.select(_s.meter).where(_s.meter.in_(list(some)), *where).distinct())
+    }
 
 
 def delete(tx: Tx, organization: Scope, meter: UUID, kind: str | None = None) -> int:

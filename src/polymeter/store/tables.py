@@ -280,6 +280,13 @@ lease = _table(
     C("taken", Moment, nullable=False),
     C("expires", Moment, nullable=False),
 )
+invocation_counter = _table(
+    "invocation_counter",
+    C("sender", sa.Text, primary_key=True),
+    C("value", sa.BigInteger, primary_key=True, autoincrement=False),
+    C("frame", BigInt, nullable=False),
+    sa.Index("ix_invocation_counter_sender_frame", "sender", "frame"),
+)
 task = _table(
     "task",
     _id(),

@@ -6,12 +6,15 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from polymeter.protocols.wire import TransportError
 from polymeter.transports.inbox import Inbox, timed_out
 
 __all__ = ["UDP", "AsyncUDP", "UDPServer", "connect", "connect_async"]
+
+_SYSTEM_BUFFER: Final = 4 << 20
 
 
 class UDP:
@@ -97,6 +100,59 @@ class AsyncUDP(asyncio.DatagramProtocol):
             self._transport.close()
 
 
+class UDPServer(asyncio.DatagramProtocol):
+    """Listens, and runs a handler for each datagram with its bytes and its sender."""
+
+    LIMIT = 16 << 20
+    """Bytes that may be in the handlers' hands; beyond them datagrams are dropped, as UDP does."""
+
+    def __init__(self, handler: Callable[[bytes, str], Awaitable[None]]) -> None:
+        self._handler = handler
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._transport: asyncio.DatagramTransport | None = None
+        self._size = 0
+        self.dropped = 0
+        """Datagrams that came while `LIMIT` bytes were waiting."""
+
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to listen and give the port; port 0 takes a free one."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, port))
+        except (OSError, UnicodeError) as error:
+            raise TransportError(f"cannot listen on {host} port {port}: {error}") from error
+        listening = self._transport.get_extra_info("socket")
+        with suppress(OSError):  # many meters send at the same full hour
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SYSTEM_BUFFER)
+        bound: int = listening.getsockname()[1]
+        return bound
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """Called by the event loop."""
+        if self._size + len(data) > self.LIMIT:
+            self.dropped += 1
+            return
+        if not data:
+            return
+        self._size += len(data)
+        host = f"[{addr[0]}]" if ":" in addr[0] else addr[0]
+        task = asyncio.get_running_loop().create_task(self._handle(data, f"{host}:{addr[1]}"))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _handle(self, data: bytes, peer: str) -> None:
+        try:
+            await self._handler(data, peer)
+        finally:
+            self._size -= len(data)
+
+    async def close(self) -> None:
+        """Stop listening; what came is handled to its end."""
+        if self._transport is not None:
+            self._transport.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 def connect(host: str, port: int) -> UDP:
     """Open a blocking datagram socket towards one meter."""
     opened: socket.socket | None = None
@@ -119,49 +175,3 @@ async def connect_async(host: str, port: int) -> AsyncUDP:
     except (OSError, UnicodeError) as error:
         raise TransportError(f"cannot reach {host} port {port}: {error}") from error
     return endpoint
-
-
-class UDPServer(asyncio.DatagramProtocol):
-    """Listens, and hands over one datagram after the other with the address of its sender."""
-
-    def __init__(self, handler: Callable[[bytes, str], Awaitable[None]], waiting_max: int = 10_000) -> None:
-        self._handler = handler
-        self._waiting: asyncio.Queue[tuple[bytes, str]] = asyncio.Queue(waiting_max)
-        self._transport: asyncio.DatagramTransport | None = None
-        self._task: asyncio.Task[None] | None = None
-        self.dropped = 0
-        """Datagrams that came while `waiting_max` waited, as the network may drop them too."""
-
-    async def listen(self, host: str, port: int) -> int:
-        """Begin to listen and give the port; port 0 takes a free one.
-
-        Raises:
-            TransportError: the port cannot be opened.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            self._transport, _ = await loop.create_datagram_endpoint(lambda: self, (host, port))
-        except (OSError, UnicodeError) as error:
-            raise TransportError(f"cannot listen on {host} port {port}: {error}") from error
-        self._task = loop.create_task(self._serve())
-        bound: int = self._transport.get_extra_info("sockname")[1]
-        return bound
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        """From asyncio."""
-        try:
-            self._waiting.put_nowait((data, f"{addr[0]}:{addr[1]}"))
-        except asyncio.QueueFull:
-            self.dropped += 1
-
-    async def _serve(self) -> None:
-        while True:
-            await self._handler(*await self._waiting.get())
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self._transport is not None:
-            self._transport.close()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)

@@ -27,6 +27,7 @@ from polymeter.protocols.wire import (
     Problem,
     Record,
     RemoteProtocolError,
+    Seal,
     Tree,
 )
 
@@ -64,6 +65,7 @@ class Contents:
         self.broken = False
         self.encrypted = False
         self.title = b""
+        self.seals: list[Seal] = []
         self.apdu: APDU | ACSE | None = None
 
     def fail(self, error: RemoteProtocolError | AccessDenied, layer: int) -> None:
@@ -197,9 +199,12 @@ class Contents:
             opened = open_envelope(self.options, title, content, header)
         except AccessDenied as error:
             raise AccessDenied(str(error), start) from error
+        counter = counter_id(title, opened.key)
+        verified = opened.verified if header.authenticated else None
+        self.seals.append(Seal(*counter, header.invocation_counter, verified))
         if opened.verified:
             try:
-                accept(self.conversation.counters, counter_id(title, opened.key), header.invocation_counter)
+                accept(self.conversation.counters, counter, header.invocation_counter)
             except AccessDenied as error:
                 self.errors.append(Problem(str(error), start + 1, layer))
         below, number = self.layer(tree, "plaintext", opened.plaintext)
