@@ -103,7 +103,9 @@ class Settings:
     )
     body_limit_bytes: int = _setting(16 * 1024 * 1024, "Largest HTTP body that is read.")
     receivers: tuple[str, ...] = _setting(
-        (), "Where to listen for pushed frames: `iec62056-21://HOST:PORT?organization=NAME`."
+        (),
+        "Where to listen for pushed frames: `iec62056-21://HOST:PORT?organization=NAME`,"
+        " `dlms+udp://HOST:PORT`.",
     )
     worker_concurrency: int = _setting(100, "Meters that one worker calls at once.")
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM) to serve HTTPS with.")

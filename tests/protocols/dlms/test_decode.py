@@ -233,3 +233,25 @@ def test_what_is_no_dlms_is_not_claimed() -> None:
 def test_a_notification_from_the_library_decodes_as_itself() -> None:
     (frame,) = decode(bytes(DataNotification(1, b"", Data.of(LIST))))
     assert isinstance(frame.frame, DataNotification)
+
+
+def test_a_list_of_bare_values_says_whose_it_is() -> None:
+    texts = [octet_string(text) for text in (b"ABC_001", b"6970000000000001", b"MODEL3")]
+    (frame,) = decode(push(structure(*texts, Item(Tag.UNSIGNED, 5))))
+    assert (frame.meter.id, frame.meter.identification) == ("6970000000000001", "ABC_001 MODEL3")
+    (frame,) = decode(push(LIST))
+    assert (frame.meter.id, frame.meter.identification) == ("10000001", None)
+    assert frame.meter.medium == "electricity"
+
+
+def test_an_opened_envelope_tells_title_counter_and_proof() -> None:
+    (frame,) = decode(sealed(push(LIST), counter=9), DecodeOptions((KEY,), AUTH))
+    (seal,) = frame.seals
+    assert (seal.system_title, seal.invocation_counter, seal.verified) == (TITLE, 9, True)
+    (frame,) = decode(sealed(push(LIST), counter=9), DecodeOptions((KEY,)))
+    assert [seal.verified for seal in frame.seals] == [False]
+    (frame,) = decode(sealed(push(LIST), 0x20), DecodeOptions((KEY,)))
+    assert [seal.verified for seal in frame.seals] == [None]
+    assert KEY.hex() not in repr(frame.seals)
+    (frame,) = decode(sealed(push(LIST)))
+    assert frame.seals == ()

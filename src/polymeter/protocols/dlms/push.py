@@ -5,7 +5,7 @@ The receiver keeps a frame as it is, header included; decoding it is somebody el
 
 from __future__ import annotations
 
-from polymeter.protocols.dlms.wrapper import wrapper_size
+from polymeter.protocols.dlms.wrapper import HEADER_SIZE, wrapper_size
 from polymeter.protocols.wire import NEED_DATA, NeedData, RemoteProtocolError
 
 __all__ = ["PushedWrappers"]
@@ -19,17 +19,16 @@ class PushedWrappers:
     """
 
     def __init__(self) -> None:
-        self._data = b""
-        self.dropped = 0
-        """Octets that have left since the start: the stream offset of the first that waits."""
-
-    @property
-    def waiting(self) -> int:
-        """Octets of a frame that is not whole yet."""
-        return len(self._data)
+        self._data = bytearray()
+        self._at = 0
+        self._dropped = 0
 
     def receive_data(self, data: bytes) -> None:
         """Take in what came."""
+        # Frames are cut off at `_at` and the rest is moved once, so work is linear in what came.
+        del self._data[: self._at]
+        self._dropped += self._at
+        self._at = 0
         self._data += data
 
     def next_frame(self) -> bytes | NeedData:
@@ -38,20 +37,15 @@ class PushedWrappers:
         Raises:
             RemoteProtocolError: no wrapper begins here, or an empty one; it has been dropped.
         """
-        offset = self.dropped
+        start, offset = self._at, self._dropped + self._at
         try:
-            size = wrapper_size(self._data, 0, offset)
+            size = wrapper_size(self._data, start, offset)
         except RemoteProtocolError:
-            self._drop(len(self._data))
+            self._at = len(self._data)
             raise
-        if size is None or size > len(self._data):
+        if size is None or start + size > len(self._data):
             return NEED_DATA
-        frame = self._data[:size]
-        self._drop(size)
-        if size == 8:
+        self._at = start + size
+        if size == HEADER_SIZE:
             raise RemoteProtocolError("a wrapper without an APDU", offset + 6)
-        return frame
-
-    def _drop(self, count: int) -> None:
-        self._data = self._data[count:]
-        self.dropped += count
+        return bytes(self._data[start : self._at])
