@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import polymeter
-from polymeter.cli import accounts, decode, demo, doctor, frames, meters, platform, scan, simulate
+from polymeter.cli import accounts, decode, demo, doctor, frames, imports, meters, platform, scan, simulate
 from polymeter.protocols.wire import LocalProtocolError, ProtocolError
 
 __all__ = ["app", "main"]
@@ -39,7 +39,7 @@ def _root(
     """Reads any utility meter and loses nothing."""
 
 
-for module in (decode, meters, scan, simulate, demo, platform, accounts, frames, doctor):
+for module in (decode, meters, scan, simulate, demo, platform, accounts, imports, frames, doctor):
     module.register(app)
 
 
