@@ -109,8 +109,8 @@ def test_all_fields_survive_both_ways(apdu) -> None:
 
 
 @pytest.mark.parametrize("octets", ["6305800100", "6301800100", "6200800100", "63058001"])
-def test_a_release_with_a_wrong_length_is_taken_with_a_note(octets: str) -> None:
-    """dlms.md pitfall 7."""
+def test_pitfall_7_a_release_with_a_wrong_length_is_taken_with_a_note(octets: str) -> None:
+    """Pitfall 7."""
     encoded = bytes.fromhex(octets)
     try:
         released = decode_acse(encoded)

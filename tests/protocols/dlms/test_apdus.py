@@ -145,15 +145,15 @@ def test_data_access_results_keep_unknown_numbers() -> None:
     assert decode_apdu(bytes.fromhex("c401c10103")).result.name == "READ_WRITE_DENIED"
 
 
-def test_a_truncated_selection_is_refused() -> None:
-    """dlms.md pitfall 1, the whole request of 17 octets."""
+def test_pitfall_1_a_truncated_selection_is_refused() -> None:
+    """Pitfall 1, the whole request of 17 octets."""
     with pytest.raises(RemoteProtocolError):
         decode_apdu(bytes.fromhex("c001c100070100630100ff020101020402"))
 
 
 @pytest.mark.parametrize("head", ["00", "0c07e60101ff000000ff800000"])
-def test_the_length_octet_of_the_notification_time_survives(head: str) -> None:
-    """dlms.md pitfall 4."""
+def test_pitfall_4_the_length_octet_of_the_notification_time_survives(head: str) -> None:
+    """Pitfall 4."""
     octets = bytes.fromhex("0f00000001" + head + "1105")
     assert bytes(decode_apdu(octets)) == octets
     long_form = bytes.fromhex("0f000000018100" + "1105")
@@ -161,8 +161,8 @@ def test_the_length_octet_of_the_notification_time_survives(head: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 70000])
-def test_the_length_of_general_glo_is_a_ber_length(size: int) -> None:
-    """dlms.md pitfall 4: wrong from 128 octets on elsewhere."""
+def test_pitfall_4_the_length_of_general_glo_is_a_ber_length(size: int) -> None:
+    """Pitfall 4: wrong from 128 octets on elsewhere."""
     envelope = GeneralGloCiphering(b"MMM\0\0\0\0\1", bytes(size))
     encoded = bytes(envelope)
     assert decode_apdu(encoded) == envelope

@@ -225,7 +225,7 @@ def accepting(conformance: Conformance, **fields: Any) -> bytes:
     return bytes(AARE.of(Context.LN, user_information=encode_apdu(response), **fields))
 
 
-def test_an_aare_that_differs_only_in_conformance_is_accepted_with_a_note() -> None:
+def test_pitfall_7_an_aare_that_differs_only_in_conformance_is_accepted_with_a_note() -> None:
     """Pitfall 7: a meter may grant what nobody proposed."""
     connection = Connection("client", WrapperCarrier("client", 16, 1))
     association = run_simulated(
@@ -235,7 +235,7 @@ def test_an_aare_that_differs_only_in_conformance_is_accepted_with_a_note() -> N
     assert connection.state == "associated"
 
 
-def test_an_rlre_with_a_wrong_length_still_releases() -> None:
+def test_pitfall_7_an_rlre_with_a_wrong_length_still_releases() -> None:
     """Pitfall 7: RLRE lenient."""
     connection = Connection("client", WrapperCarrier("client", 16, 1))
 
@@ -263,7 +263,7 @@ def test_without_rlrq_the_link_is_just_closed() -> None:
 
 
 @EVERY_FRAMING
-def test_several_clients_on_one_link_do_not_disturb_each_other(framing: Framing) -> None:
+def test_pitfall_8_several_clients_on_one_link_do_not_disturb_each_other(framing: Framing) -> None:
     """Pitfall 8: one line, two associations at once, one of them ciphered."""
     written = AttributeDescriptor(1, c.WRITABLE, 2)
 

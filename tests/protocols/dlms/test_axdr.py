@@ -193,8 +193,8 @@ def test_text_that_is_no_utf8_stays_octets() -> None:
     assert axdr.decode(b"\x0c\x02\xc3\x28") == (b"\xc3\x28", 4)
 
 
-def test_a_truncated_array_ends_with_an_error_and_no_loop() -> None:
-    """dlms.md pitfall 1: 17 octets are enough for an endless loop elsewhere."""
+def test_pitfall_1_a_truncated_array_ends_with_an_error_and_no_loop() -> None:
+    """Pitfall 1: 17 octets are enough for an endless loop elsewhere."""
     encoded = bytes.fromhex("c001c100070100630100ff020101020402")[13:]
     with pytest.raises(RemoteProtocolError):
         axdr.decode(encoded)
@@ -203,8 +203,8 @@ def test_a_truncated_array_ends_with_an_error_and_no_loop() -> None:
 
 
 @pytest.mark.parametrize("pair", [b"\x02\x01", b"\x01\x01"])
-def test_nesting_2000_deep_is_refused_with_its_place(pair: bytes) -> None:
-    """dlms.md pitfall 2: RecursionError elsewhere."""
+def test_pitfall_2_nesting_2000_deep_is_refused_with_its_place(pair: bytes) -> None:
+    """Pitfall 2: RecursionError elsewhere."""
     for read in (axdr.decode, axdr.parse):
         with pytest.raises(RemoteProtocolError, match="within each other") as caught:
             read(pair * 2000 + b"\x00")

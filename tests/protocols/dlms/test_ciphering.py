@@ -78,14 +78,14 @@ def test_a_dedicated_key_that_was_never_agreed_is_told() -> None:
         other.open(envelope)  # type: ignore[arg-type]
 
 
-def test_an_empty_system_title_stands_for_the_one_negotiated() -> None:
+def test_pitfall_6_an_empty_system_title_stands_for_the_one_negotiated() -> None:
     """Pitfall 6: the IV takes the title of the association."""
     _, other = ends()
     content = protect(PUSH, AUTHENTICATED | ENCRYPTED, KEYS, OURS, 5)
     assert other.open(GeneralGloCiphering(b"", content)).plaintext == PUSH
 
 
-def test_a_tag_without_an_authentication_key_is_decrypted_and_counted_as_unverified() -> None:
+def test_pitfall_6_a_tag_without_an_authentication_key_is_decrypted_and_counted_as_unverified() -> None:
     """Pitfall 6: better an unverified value than none, if the caller has not asked for more."""
     poor = SecurityContext(Security(Keys(KEYS.encryption), OURS, THEIRS, control=ENCRYPTED))
     content = protect(PUSH, AUTHENTICATED | ENCRYPTED, KEYS, THEIRS, 5)

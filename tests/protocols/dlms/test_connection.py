@@ -113,7 +113,7 @@ def test_the_same_conversation_runs_over_every_runner(
 
 @pytest.mark.parametrize("framing", ["wrapper", "hdlc"])
 @pytest.mark.parametrize("sap", [1, 5])
-def test_partial_reads_change_nothing(framing: Framing, sap: int) -> None:
+def test_pitfall_8_partial_reads_change_nothing(framing: Framing, sap: int) -> None:
     """Pitfall 8: what comes octet by octet is the same conversation."""
 
     def crumbled(procedure: Procedure[Any]) -> Procedure[Any]:

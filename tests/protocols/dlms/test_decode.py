@@ -124,8 +124,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_work_grows_at_most_linearly_with_the_input(kind: str) -> None:
-    """dlms.md pitfalls 1 and 2: bounded counts, bounded nesting, no endless loops."""
+def test_pitfall_1_2_work_grows_at_most_linearly_with_the_input(kind: str) -> None:
+    """Pitfalls 1 and 2: bounded counts, bounded nesting, no endless loops."""
     small, large = (HOSTILE[kind](size) for size in (3000, 12000))
     first, second = (steps(lambda data=data: decode(data, explain=False)) for data in (small, large))
     assert first <= 400 * len(small)
@@ -162,8 +162,8 @@ def test_without_an_authentication_key_what_comes_out_tells_the_right_key() -> N
         assert len(opened.records) == 6
 
 
-def test_without_an_authentication_key_the_tree_says_unverified() -> None:
-    """dlms.md pitfall 6."""
+def test_pitfall_6_without_an_authentication_key_the_tree_says_unverified() -> None:
+    """Pitfall 6."""
     (frame,) = decode(sealed(push(LIST)), DecodeOptions((KEY,)))
     assert frame.tree is not None
     assert any("unverified" in (node.meaning or "") for node in frame.tree.walk())

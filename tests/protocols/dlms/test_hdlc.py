@@ -49,8 +49,8 @@ frames = st.one_of(
 
 
 @given(frames)
-def test_mixed_address_sizes_pass_both_check_sequences(frame: Frame) -> None:
-    """dlms.md pitfall 5: the header check covers the addresses as received."""
+def test_pitfall_5_mixed_address_sizes_pass_both_check_sequences(frame: Frame) -> None:
+    """Pitfall 5: the header check covers the addresses as received."""
     encoded = encode_frame(frame)
     assert decode_frame(encoded) == frame
 

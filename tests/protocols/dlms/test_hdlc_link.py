@@ -146,7 +146,7 @@ def test_an_acknowledgement_of_what_was_not_sent_is_answered_by_frmr() -> None:
 
 @pytest.mark.parametrize("server", [Address(1), Address(1, 17, 2), Address(1, 17, 4)])
 @pytest.mark.parametrize("client", [Address(16), Address(16, 0, 2), Address(16, 0, 4)])
-def test_mixed_address_sizes_are_answered_as_they_came(client: Address, server: Address) -> None:
+def test_pitfall_5_mixed_address_sizes_are_answered_as_they_came(client: Address, server: Address) -> None:
     """Pitfall 5: the header check covers the addresses as received, whatever their sizes."""
     ours = Link("client", client, server)
     theirs = Link("server", Address(server.upper, server.lower, 4), Address(client.upper, 0, 1))
@@ -159,7 +159,7 @@ def test_mixed_address_sizes_are_answered_as_they_came(client: Address, server: 
     assert ours.state == "connected"
 
 
-def test_frames_between_others_are_ignored() -> None:
+def test_pitfall_8_frames_between_others_are_ignored() -> None:
     """Pitfall 8: several clients share one link."""
     pair = Pair()
     pair.up()
@@ -184,7 +184,7 @@ def test_a_wrong_frame_check_is_an_error_unless_lenient() -> None:
     assert len(lenient.problems) == 1
 
 
-def test_octets_that_come_one_by_one_make_the_same_frames() -> None:
+def test_pitfall_8_octets_that_come_one_by_one_make_the_same_frames() -> None:
     """Pitfall 8: partial reads."""
     frames = [Frame("UA", CLIENT, SERVER), Frame("I", CLIENT, SERVER, b"\xe6\xe7\x00\x7e\x7e", send=3)]
     octets = b"\x00\xff" + encode_frame(frames[0])[:-1] + encode_frame(frames[1])

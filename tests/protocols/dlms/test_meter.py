@@ -99,7 +99,7 @@ def test_entries_are_counted_from_the_oldest(
 
 
 @given(st.integers(1, 120))
-def test_a_compressed_buffer_says_the_same(count: int) -> None:
+def test_pitfall_3_a_compressed_buffer_says_the_same(count: int) -> None:
     """Pitfall 3: nulls stand for every kind of column, and never move one."""
     bare, _ = buffer_of(count)
     compressed, _ = buffer_of(count, compressed=True)

@@ -26,8 +26,8 @@ def stamp(moment: datetime) -> bytes:
     return bytes(DateTime.of(moment))
 
 
-def test_nulls_repeat_the_value_before_in_every_column() -> None:
-    """dlms.md pitfall 3: a null in a column that is no clock must not shift the others."""
+def test_pitfall_3_nulls_repeat_the_value_before_in_every_column() -> None:
+    """Pitfall 3: a null in a column that is no clock must not shift the others."""
     buffer = [[stamp(START), 8, 100], [None, None, 101], [None, 9, None], [None, None, 103]]
     assert rows(buffer, [CLOCK, STATUS, ENERGY], 900) == [
         (START, 8, 100),

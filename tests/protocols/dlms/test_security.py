@@ -49,10 +49,10 @@ titles = st.binary(min_size=8, max_size=8)
 
 
 @given(st.binary(max_size=200), keys, keys, titles, st.integers(0, (1 << 32) - 1), st.data())
-def test_a_tag_of_twelve_octets_covers_everything(
+def test_pitfall_9_a_tag_of_twelve_octets_covers_everything(
     text: bytes, key: bytes, auth: bytes, title: bytes, counter: int, data: st.DataObject
 ) -> None:
-    """dlms.md pitfall 9."""
+    """Pitfall 9."""
     both = Keys(key, auth)
     content = protect(b"\x0f" + text, BOTH, both, title, counter)
     assert len(content) == 5 + 1 + len(text) + 12
@@ -63,16 +63,16 @@ def test_a_tag_of_twelve_octets_covers_everything(
         unprotect(bytes(changed), both, title)
 
 
-def test_without_an_authentication_key_it_is_decrypted_and_unverified() -> None:
-    """dlms.md pitfall 6."""
+def test_pitfall_6_without_an_authentication_key_it_is_decrypted_and_unverified() -> None:
+    """Pitfall 6."""
     content = protect(REQUEST, BOTH, KEYS, TITLE, 0)
     opened = unprotect(content, Keys(KEYS.encryption), TITLE)
     assert opened.plaintext == REQUEST
     assert not opened.verified
 
 
-def test_an_empty_system_title_stands_for_the_negotiated_one() -> None:
-    """dlms.md pitfall 6."""
+def test_pitfall_6_an_empty_system_title_stands_for_the_negotiated_one() -> None:
+    """Pitfall 6."""
     assert sender_title(b"", TITLE) == TITLE
     assert sender_title(TITLE, b"") == TITLE
 
