@@ -34,9 +34,16 @@ class Far:
         self.path = os.ttyname(self.near)
         self.rates: list[int] = []
         self.stopped, self._stop = os.pipe()
+        self._switched: tuple[int, int] | None = None
 
     def send(self, data: bytes) -> None:
-        self._note()
+        """Send once the near end has switched as this one did: what comes before, a switch throws away."""
+        for _ in range(2000):
+            now = self._note()
+            if self._switched is None or now == self._switched[1] or now != self._switched[0]:
+                break
+            if select.select([self.stopped], [], [], 0.005)[0]:
+                return
         os.write(self.far, data)
 
     def receive(self, timeout_s: float) -> bytes:
@@ -52,13 +59,17 @@ class Far:
         self._note()
         return data
 
-    def _note(self) -> None:
-        rate = BAUD.get(termios.tcgetattr(self.near)[5], 0)
+    def _rate(self) -> int:
+        return BAUD.get(termios.tcgetattr(self.near)[5], 0)
+
+    def _note(self) -> int:
+        rate = self._rate()
         if self.rates[-1:] != [rate]:
             self.rates.append(rate)
+        return rate
 
     def set_line(self, baud: int, bits: int, parity: str) -> None:
-        pass
+        self._switched = self._rate(), baud
 
     def stop(self) -> None:
         """End whoever waits in `receive`: a descriptor must not be closed under it."""
