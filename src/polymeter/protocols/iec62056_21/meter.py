@@ -254,6 +254,7 @@ def _say(connection: Connection, event: Event, answers: Sequence[Event]) -> Proc
         yield Send(connection.send(first))
         if answers and isinstance(first, Identification) and first.baud in MODE_B_RATES:
             yield SIGN_ON._replace(baud=MODE_B_RATES[first.baud])
+            yield Pause(first.reaction_time_s)  # for the reader to do the same (§ 6.3.3)
     if answers:
         yield Send(b"".join(connection.send(answer) for answer in answers))
 
