@@ -130,6 +130,29 @@ def test_an_asyncio_port_talks_and_is_switched(far: Far) -> None:
     asyncio.run(scenario())
 
 
+def test_what_came_before_a_switch_is_not_lost(far: Far) -> None:
+    """The library empties its buffers when it switches; a quick meter has answered by then."""
+    line = serial.connect(far.path, 300, 8, "N")
+    far.send(b"early ")
+    select.select([far.near], [], [], 5)
+    line.set_line(9600, 8, "N")
+    far.send(b"late")
+    assert line.receive(1) == b"early "
+    assert line.receive(1) == b"late"
+    line.close()
+
+    async def scenario() -> bytes:
+        line = await serial.connect_async(far.path, 300, 8, "N")
+        far.send(b"early")
+        select.select([far.near], [], [], 5)
+        await line.set_line(9600, 8, "N")
+        heard = await line.receive(1)
+        await line.close()
+        return heard
+
+    assert asyncio.run(scenario()) == b"early"
+
+
 @pytest.mark.parametrize("path", ["/dev/no-such-port", "/dev/null", "/"])
 def test_a_port_that_cannot_be_opened_is_a_failure_of_the_line(path: str) -> None:
     with pytest.raises(TransportError, match="cannot open"):

@@ -57,6 +57,7 @@ from polymeter.protocols.iec62056_21.procedures import (
 )
 from polymeter.protocols.iec62056_21.profiles import ProfileRow, profile_request, rows
 from polymeter.protocols.iec62056_21.readings import cell_record, records
+from polymeter.protocols.iec62056_21.readouts import data_records
 from polymeter.protocols.iec62056_21.times import combine, format_time, parse_time
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "cell_record",
     "clock_commands",
     "combine",
+    "data_records",
     "decode",
     "decode_block",
     "decode_data",
