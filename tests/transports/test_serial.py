@@ -37,7 +37,7 @@ class Far:
         self._switched: tuple[int, int] | None = None
 
     def send(self, data: bytes) -> None:
-        """Send once the near end has switched as this one did: what comes before, a switch throws away."""
+        """Send once the near end has switched as this one did: what comes in its midst may be lost."""
         for _ in range(2000):
             now = self._note()
             if self._switched is None or now == self._switched[1] or now != self._switched[0]:
