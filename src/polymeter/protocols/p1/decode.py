@@ -148,7 +148,7 @@ def _decode_plain(
         checked = telegram.checksum is not None and damage is None
         try:
             strict = not (checked or options.lenient)
-            records(telegram.data, raw, offset + first, layer, strict=strict, into=found)
+            records(raw, offset + first, layer, strict=strict, into=found)
         except RemoteProtocolError as error:
             errors.append(Problem(str(error), error.offset, layer))
     meter = identity(telegram.identification, found)

@@ -19,6 +19,7 @@ __all__ = [
     "TIME",
     "Address",
     "address",
+    "meaning",
     "number",
     "octets_text",
     "parse_time",
@@ -28,7 +29,9 @@ __all__ = [
 ]
 
 TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
-_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)", re.ASCII)
+DIGITS_MAX: Final = 39
+"""The longest number believed in. What is longer stays a text."""
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ENERGY: Final = frozenset({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"})
 
@@ -94,9 +97,13 @@ def octets_text(text: str) -> str:
 
 def number(text: str) -> int | Decimal | None:
     """A number as written, `None` if it is none."""
-    if text.isdecimal() and text.isascii():
-        return int(text) if len(text) < 40 else None
-    if len(text) < 40 and _NUMBER.fullmatch(text):
+    if len(text) > DIGITS_MAX:
+        return None
+    if text.isdecimal():  # of Latin-1 only 0 to 9 are
+        return int(text)
+    if text.replace(".", "", 1).isdecimal():
+        return Decimal(text)
+    if _NUMBER.fullmatch(text):
         return Decimal(text.replace(",", ".")) if "." in text or "," in text else int(text)
     return None
 
@@ -109,10 +116,20 @@ def value_of(kind: str, text: str, unit: str | None) -> Value:
         return octets_text(text)
     if kind == "clock":
         return parse_time(text) or text
-    if kind == "text" and unit is None:
+    if kind == "text" and not unit:
         return text
     found = number(text)
+    if found is None and text[-1] in "SW":
+        return parse_time(text) or text
     return text if found is None else found
+
+
+@lru_cache(maxsize=8192)
+def meaning(name: str, unit: str) -> tuple[str | None, str, int, str | None, str]:
+    """What address and unit of a data set say together: code, kind, channel, unit, quantity."""
+    code, kind, channel = address(name)
+    given = unit_of(unit)
+    return code, kind, channel, given, register(given) if channel else "unknown"
 
 
 def register(unit: str | None) -> str:

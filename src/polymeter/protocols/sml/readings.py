@@ -18,7 +18,7 @@ from polymeter.protocols.sml.messages import Message
 from polymeter.protocols.units import COSEM_UNITS
 from polymeter.protocols.wire import MeterIdentity, Record, Value
 
-__all__ = ["identity", "instant", "message_records", "scaled", "server_identity"]
+__all__ = ["identity", "instant", "message_records", "object_name", "scaled", "server_identity", "unit_text"]
 
 _EXACT: Final = Context(prec=60)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +30,11 @@ def object_name(octets: bytes) -> tuple[str, str | None]:
     """The name of an object and its OBIS code, which it has if it is six octets."""
     code = str(obis.from_bytes(octets)) if len(octets) == 6 else None
     return code or octets.hex(), code
+
+
+def unit_text(code: int | None) -> str | None:
+    """The unit with this code, `None` for an absent one and for one that nobody knows."""
+    return None if code is None else COSEM_UNITS.get(code)
 
 
 def instant(time: Element) -> datetime | None:
@@ -92,7 +97,7 @@ def _entry(
     return Record(
         shown,
         found,
-        COSEM_UNITS.get(unit.value) if unit.value is not None else None,
+        unit_text(unit.value),
         code,
         "unknown",
         time,
@@ -191,8 +196,7 @@ def _parameter(path: str, code: str | None, choice: Element, data: bytes, offset
     elif tag.value in (2, 5) and value.kind == LIST:
         places = (1, 2, 3) if tag.value == 2 else (3, 4, 5)
         _, scaled_by, inner = (value.value[place] for place in places)
-        code_of_unit = value.value[places[0]].value
-        unit = COSEM_UNITS.get(code_of_unit) if code_of_unit is not None else None
+        unit = unit_text(value.value[places[0]].value)
         time = instant(value.value[2]) if tag.value == 5 else None
         found = _value(inner, scaled_by.value)
     elif value.kind != LIST:
@@ -258,17 +262,10 @@ def server_identity(server: bytes) -> MeterIdentity:
 
 
 _MANUFACTURER: Final = frozenset(("129-129:199.130.3*255", "1-0:96.50.1*1"))
-_SERVER: Final = {0x100: 3, 0x101: 3, 0x301: 0, 0x401: 0, 0x501: 0, 0x700: 1, 0x701: 1, 0xFF01: 0}
-"""Where a body has the server id."""
 
 
-def identity(messages: Iterable[Message], records: Sequence[Record]) -> MeterIdentity:
-    """Who sent these messages: the last server id named, and the manufacturer by it or by a value."""
-    server: bytes | None = None
-    for message in messages:
-        place = _SERVER.get(message.tag)
-        if place is not None and message.body.kind == LIST:
-            server = message.body.value[place].value or server
+def identity(server: bytes | None, records: Sequence[Record]) -> MeterIdentity:
+    """Who sent a frame: the server that it names, and the manufacturer by that or by a value."""
     found = server_identity(server) if server else MeterIdentity()
     if found.manufacturer is None:
         for record in records:
