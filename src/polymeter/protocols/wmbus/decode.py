@@ -306,7 +306,7 @@ def _identity(header: LongHeader) -> MeterIdentity:
 
 @lru_cache(maxsize=4096)
 def _link_identity(link: LinkHeader) -> MeterIdentity:
-    return MeterIdentity(link.id, link.manufacturer, medium_name(link.device_type), link.version)
+    return identity(LongHeader(link.id, link.manufacturer, link.version, link.device_type))
 
 
 def _refused(walk: Walk, name: str, message: str, offset: int) -> Decoded:
@@ -328,4 +328,5 @@ def _result(walk: Walk, meter: MeterIdentity, why: str, name: str, meaning: str 
         top.layers if top is not None else (),
         root,
         walk.telegram,
+        tuple(walk.seals),
     )

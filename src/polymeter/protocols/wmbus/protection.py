@@ -8,10 +8,12 @@ of a record if need be; and a signature of wired M-Bus may stand where radio has
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Final
 
 from polymeter.protocols.mbus import decode_records
+from polymeter.protocols.wire import Seal, key_fingerprint
 from polymeter.protocols.wmbus import security
 from polymeter.protocols.wmbus.headers import AFL, Configuration
 from polymeter.protocols.wmbus.security import BLOCK, DES_BLOCK, PLAIN_START
@@ -22,6 +24,14 @@ __all__ = ["open_application", "open_link"]
 AES_KEY: Final = 16
 DES_KEY: Final = 8
 _ALL_BLOCKS: Final = 15
+_DIGEST: Final = 16
+_SESSION: Final = 0x1FFFFFFF
+"""Of a session number, what counts up; the other bits say how it encrypts."""
+_COUNTED: Final = 7
+"""The first security mode with a message counter."""
+_CODED: Final = (7, 8)
+_TAGGED: Final = (9, 10)
+"""Modes proven by the code of the AFL, where it has one, and by a tag of their own."""
 
 
 def open_link(walk: Walk) -> int | None:
@@ -49,6 +59,8 @@ def open_link(walk: Walk) -> int | None:
             for address in filter(None, (ell.address, link.address)):
                 plain = security.decrypt_ell(key, ell.counter_block(address), data[at:])
                 if plain is not None:
+                    number = int.from_bytes(ell.session, "little") & _SESSION
+                    _sealed(walk, address, key, number, True, plain)
                     walk.leaf("encrypted data", at, len(data), None, "AES-CTR")
                     walk.push("decrypted", plain, "extended link layer, decrypted")
                     walk.leaf("payload CRC", 0, 2, int.from_bytes(plain[:2], "little"), "fits")
@@ -107,7 +119,10 @@ def open_application(walk: Walk, start: int, at: int, *, records: bool) -> int |
             return at
         walk.encrypted = True
         walk.problem(f"{size} encrypted bytes are announced, {len(payload)} are left", at, invalid=True)
-    elif (plain := _decrypted(walk, start, at, size, keys)) is not None:
+    elif (opened := _decrypted(walk, start, at, size, keys)) is not None:
+        key, plain = opened
+        counter, proven = _proof(walk.telegram, mode)
+        _sealed(walk, walk.telegram.address, key, counter, proven, plain)
         walk.leaf("encrypted data", at, at + size, None, how)
         outer, end = walk.tree, len(walk.data)
         walk.push("decrypted", plain + payload[size:], "application data, decrypted")
@@ -146,13 +161,29 @@ def _broken(payload: bytes) -> bool:
     return decode_records(payload).broken
 
 
-def _decrypted(walk: Walk, start: int, at: int, size: int, keys: list[bytes]) -> bytes | None:
-    """The plain bytes by the first key that opens them."""
+def _sealed(
+    walk: Walk, address: bytes, key: bytes, counter: int | None, proven: bool | None, plain: bytes
+) -> None:
+    """Note how what was opened just now was protected."""
+    digest = hashlib.sha256(plain).digest()[:_DIGEST]
+    walk.seals.append(Seal(address, key_fingerprint(key), counter, proven, digest))
+
+
+def _proof(telegram: Telegram, mode: int) -> tuple[int | None, bool | None]:
+    """The message counter of the modes that have one, and whether a code or tag proves it."""
+    counter = _counter(telegram) if mode >= _COUNTED else b""
+    coded = telegram.afl is not None and bool(telegram.afl.mac) and not telegram.afl.fragmented
+    proven = True if mode in _TAGGED or (mode in _CODED and coded) else None
+    return int.from_bytes(counter, "little") if counter else None, proven
+
+
+def _decrypted(walk: Walk, start: int, at: int, size: int, keys: list[bytes]) -> tuple[bytes, bytes] | None:
+    """The first key that opens the data, and the plain bytes."""
     mode = walk.telegram.configuration.mode if walk.telegram.configuration is not None else 0
     for key in keys:
         plain = _OPENERS[mode](walk, key, start, at, size)
         if plain is not None:
-            return plain
+            return key, plain
     return None
 
 

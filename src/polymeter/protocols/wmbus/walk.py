@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from polymeter.protocols.mbus import LongHeader, ShortHeader
-from polymeter.protocols.wire import DecodeOptions, Node, Problem, Record, Tree, Value
+from polymeter.protocols.wire import DecodeOptions, Node, Problem, Record, Seal, Tree, Value
 from polymeter.protocols.wmbus.compact import FormatMemory
 from polymeter.protocols.wmbus.frames import Frame
 from polymeter.protocols.wmbus.headers import AFL, ELL, Configuration, LinkHeader
@@ -69,6 +69,7 @@ class Walk:
     problems: list[Problem] = field(default_factory=list)
     valid: bool = True
     encrypted: bool = False
+    seals: list[Seal] = field(default_factory=list)
     trees: list[Tree] = field(default_factory=list)
 
     def push(self, layer_name: str, data: bytes, name: str) -> None:
