@@ -229,6 +229,9 @@ class Decoded:
     """The frame as the protocol's own value; what a hand-over to another protocol looks at."""
     seals: tuple[Seal, ...] = ()
     """Of the envelopes that were opened, outermost first; whoever keeps counters checks them."""
+    waits_for: str | None = None
+    """Which other telegram of the same meter it takes to read this one: ``format 1A2B``, or
+    ``fragment 2 of a message``. `None` where the frame says all there is by itself."""
 
 
 class Tree:

@@ -20,7 +20,6 @@ from polymeter.protocols.wire import (
     Tree,
 )
 from polymeter.protocols.wmbus.application import known_ci, radio_ci_name, read_layers
-from polymeter.protocols.wmbus.compact import FormatMemory
 from polymeter.protocols.wmbus.frames import (
     FRAME_MIN,
     SYNC_A,
@@ -37,7 +36,8 @@ from polymeter.protocols.wmbus.frames import (
     spans_b,
 )
 from polymeter.protocols.wmbus.headers import LINK_SIZE, LinkHeader, control_name, decode_link
-from polymeter.protocols.wmbus.receivers import Wrapped, is_wrapped, unwrap
+from polymeter.protocols.wmbus.memory import Memory
+from polymeter.protocols.wmbus.receivers import IMST_START, SLIP_END, Wrapped, is_wrapped, unwrap
 from polymeter.protocols.wmbus.walk import Walk
 
 __all__ = ["PROTOCOL", "decode", "detect", "may_begin"]
@@ -48,12 +48,12 @@ _CONTROLS: Final = frozenset(control for control in range(256) if control_name(c
 _SUFFIX_MAX: Final = 2
 """Bytes that receivers add behind a frame: reception level, sometimes link quality before it."""
 _CHAIN_MAX: Final = 8
-_SHIPPED: Final = FormatMemory()
+_LENGTHS_OF_STICKS: Final = (bytes((IMST_START,)), bytes((SLIP_END,)))
 
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like wireless M-Bus, `None` if it does not."""
-    receiver = is_wrapped(data)
+    receiver = is_wrapped(data) if not _is_bare(data) else None
     if receiver is not None:
         first = next(iter(unwrap(data[:4096])), None)
         if first is None or not _plausible(first.telegram, 0, len(first.telegram)):
@@ -69,6 +69,11 @@ def detect(data: bytes) -> str | None:
     if not text and _chain(data):
         return "a frame without CRC: its length, function, maker and CI field fit"
     return None
+
+
+def _is_bare(data: bytes) -> bool:
+    """Whether data whose first byte may be that of a stick's frame begins with a frame of that length."""
+    return data[:1] in _LENGTHS_OF_STICKS and _end_at(data, 0) is not None
 
 
 def _chain(data: bytes) -> bool:
@@ -105,7 +110,7 @@ def decode(
     options: DecodeOptions = _DEFAULTS,
     *,
     explain: bool = True,
-    formats: FormatMemory | None = None,
+    memory: Memory | None = None,
 ) -> list[Decoded]:
     """Decode every frame of `data`. Never raises: what is wrong is told in the result.
 
@@ -114,19 +119,20 @@ def decode(
         options: keys of sixteen bytes (eight for DES), all tried in turn; with `lenient` the records
             of a frame are listed although a checksum does not fit.
         explain: whether to draw the tree.
-        formats: what is known of compact frames; it learns from full and format frames. Without
-            one, the frames of this input teach each other.
+        memory: what earlier telegrams taught of compact and fragmented messages; it learns from these.
+            Without one, the frames of this input teach each other.
     """
-    wrapped = list(unwrap(data))
+    wrapped = list(unwrap(data)) if not _is_bare(data) else []
+    places = [] if wrapped else list(_split(data))
+    # A single frame has nobody to teach.
+    learning = memory is not None or len(wrapped) + len(places) > 1
+    memory = memory if memory is not None else Memory()
     if wrapped:
-        memory = formats if formats is not None else (FormatMemory() if len(wrapped) > 1 else _SHIPPED)
-        return [_unwrapped(data, each, options, memory, explain) for each in wrapped]
-    places = list(_split(data))
-    memory = formats if formats is not None else (FormatMemory() if len(places) > 1 else _SHIPPED)
+        return [_unwrapped(data, each, options, memory, learning, explain) for each in wrapped]
     results = []
     for start, end in places:
         tree = Tree(data[start:end], "frame", start=start) if explain else None
-        walk = Walk(data[start:end], options, memory, tree, learning=memory is not _SHIPPED)
+        walk = Walk(data[start:end], options, memory, tree, learning)
         results.append(_frame(walk, None))
     return results
 
@@ -173,12 +179,12 @@ def _checked_at(data: bytes, at: int) -> bool:
 
 
 def _unwrapped(
-    data: bytes, found: Wrapped, options: DecodeOptions, memory: FormatMemory, explain: bool
+    data: bytes, found: Wrapped, options: DecodeOptions, memory: Memory, learning: bool, explain: bool
 ) -> Decoded:
     """One telegram in its receiver's wrapping."""
     line = data[found.start : found.end]
     tree = Tree(line, found.receiver, start=found.start) if explain else None
-    walk = Walk(line, options, memory, tree, learning=memory is not _SHIPPED)
+    walk = Walk(line, options, memory, tree, learning)
     walk.telegram.receiver, walk.telegram.rssi_dbm = found.receiver, found.rssi_dbm
     first, last = found.telegram_start - found.start, found.telegram_end - found.start
     level = f"received at {found.rssi_dbm} dBm" if found.rssi_dbm is not None else None
@@ -329,4 +335,5 @@ def _result(walk: Walk, meter: MeterIdentity, why: str, name: str, meaning: str 
         root,
         walk.telegram,
         tuple(walk.seals),
+        waits_for=walk.waits_for,
     )

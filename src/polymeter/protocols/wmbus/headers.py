@@ -173,8 +173,8 @@ def _variable_ell(data: bytes, at: int, layer: int) -> ELL:
 
 NWL_CI: Final = 0x81
 AFL_CI: Final = 0x90
-_MAC_SIZES: Final = {0: 0, 3: 2, 4: 4, 5: 8, 6: 12, 7: 16, 8: 12}
-"""Bytes of the authentication code by its type; 3 to 7 are AES-CMAC, 8 is AES-GMAC."""
+_MAC_SIZES: Final = {0: 0, 3: 2, 4: 4, 5: 8, 6: 12, 7: 16, 8: 12, 9: 16}
+"""Bytes of the authentication code by its type; 3 to 7 are AES-CMAC, 8 and 9 AES-GMAC."""
 
 
 @dataclass(frozen=True, slots=True)

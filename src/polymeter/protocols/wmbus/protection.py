@@ -19,11 +19,10 @@ from polymeter.protocols.wmbus.headers import AFL, Configuration
 from polymeter.protocols.wmbus.security import BLOCK, DES_BLOCK, PLAIN_START
 from polymeter.protocols.wmbus.walk import Telegram, Walk
 
-__all__ = ["open_application", "open_link"]
+__all__ = ["is_authentic", "open_application", "open_link"]
 
 AES_KEY: Final = 16
 DES_KEY: Final = 8
-_ALL_BLOCKS: Final = 15
 _DIGEST: Final = 16
 _SESSION: Final = 0x1FFFFFFF
 """Of a session number, what counts up; the other bits say how it encrypts."""
@@ -142,9 +141,10 @@ def encrypted_size(configuration: Configuration, available: int) -> int:
     mode = configuration.mode
     if mode in (4, 5, 7):
         size = BLOCK * configuration.blocks
-        return (
-            available // BLOCK * BLOCK if configuration.blocks == _ALL_BLOCKS and size > available else size
-        )
+        whole = available // BLOCK * BLOCK
+        # Fifteen blocks are as many as the field can tell: of a longer message, if it is whole blocks, all.
+        all_of_it = configuration.blocks == security.ALL_BLOCKS and (size > available or whole == available)
+        return whole if all_of_it else size
     if mode in (2, 3):
         return configuration.field & 0xFF
     return available
@@ -172,7 +172,7 @@ def _sealed(
 def _proof(telegram: Telegram, mode: int) -> tuple[int | None, bool | None]:
     """The message counter of the modes that have one, and whether a code or tag proves it."""
     counter = _counter(telegram) if mode >= _COUNTED else b""
-    coded = telegram.afl is not None and bool(telegram.afl.mac) and not telegram.afl.fragmented
+    coded = telegram.afl is not None and bool(telegram.afl.mac)
     proven = True if mode in _TAGGED or (mode in _CODED and coded) else None
     return int.from_bytes(counter, "little") if counter else None, proven
 
@@ -240,9 +240,7 @@ def _mode_7(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | N
 def _authentic(walk: Walk, key: bytes, start: int) -> bool:
     """Whether the code of the AFL fits the message; if not, a right key found it out to be altered."""
     afl = walk.telegram.afl
-    if afl is None or not afl.mac or afl.fragmented:
-        return True
-    if expected_code(walk, afl, key, start) == afl.mac:
+    if afl is None or not afl.mac or _code_fits(afl, key, _number(walk.telegram), walk.data[start:]):
         return True
     walk.encrypted = True
     walk.problem(
@@ -253,14 +251,16 @@ def _authentic(walk: Walk, key: bytes, start: int) -> bool:
     return False
 
 
-def expected_code(walk: Walk, afl: AFL, key: bytes, start: int) -> bytes:
-    """The code that the AFL should carry (EN 13757-7 § 6.3.6)."""
-    own = (
-        security.derive_key(key, "authentication", afl.counter, _number(walk.telegram))
-        if afl.counter
-        else key
-    )
-    return security.authentication_code(own, afl.authenticated + walk.data[start:], len(afl.mac))
+def _code_fits(afl: AFL, key: bytes, number: bytes, message: bytes) -> bool:
+    """Whether an AFL has the code of this message (EN 13757-7 § 6.3.6)."""
+    own = security.derive_key(key, "authentication", afl.counter, number) if afl.counter else key
+    return security.authentication_code(own, afl.authenticated + message, len(afl.mac)) == afl.mac
+
+
+def is_authentic(walk: Walk, afl: AFL, number: bytes, message: bytes) -> bool:
+    """Whether one of the keys proves a message that is not opened yet, by the code of its AFL."""
+    keys = (key for key in walk.options.keys if len(key) == AES_KEY)
+    return bool(afl.mac) and any(_code_fits(afl, key, number, message) for key in keys)
 
 
 def _mode_8(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | None:
@@ -268,8 +268,8 @@ def _mode_8(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | N
     block = walk.telegram.address + counter.ljust(4, b"\0") + bytes(4)
     plain = security.ctr(_derived(walk, key, counter), block, walk.data[at : at + size])
     afl = walk.telegram.afl
-    if afl is not None and afl.mac and not afl.fragmented:
-        return plain if expected_code(walk, afl, key, start) == afl.mac else None
+    if afl is not None and afl.mac:
+        return plain if _code_fits(afl, key, _number(walk.telegram), walk.data[start:]) else None
     return plain if plain[:2] == PLAIN_START or looks_plain(plain) else None
 
 

@@ -21,6 +21,7 @@ from polymeter.protocols.crc import crc16_en13757
 from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = [
+    "ALL_BLOCKS",
     "MODES",
     "PLAIN_START",
     "authentication_code",
@@ -43,6 +44,8 @@ __all__ = [
 PLAIN_START: Final = b"\x2f\x2f"
 """Two idle fillers, by which a right key is known."""
 BLOCK: Final = 16
+ALL_BLOCKS: Final = 15
+"""The highest count of encrypted blocks that a configuration field can tell: so many or more."""
 DES_BLOCK: Final = 8
 
 MODES: Final = {
