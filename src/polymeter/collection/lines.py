@@ -16,6 +16,7 @@ from polymeter.collection.intake import Intake
 from polymeter.protocols.wire import LocalProtocolError, ProtocolError, TimedOut
 from polymeter.store import StoreUnavailable
 from polymeter.transports.mqtt import Broker, Message, subscribed
+from polymeter.transports.runners import AsyncTransport, run
 from polymeter.transports.urls import open_async
 
 __all__ = ["Connecting", "Subscribing"]
@@ -94,16 +95,22 @@ class Connecting(_Line):
     """A serial line, or a port that a gateway listens on: what is there talks by itself."""
 
     async def _session(self) -> str | None:
-        url = self._intake.address.url
-        assert url is not None
-        line = await open_async(url, *self._intake.pushed.serial_line)
+        address = self._intake.address
+        assert address.url is not None
+        line = await open_async(address.url, *address.serial_line)
         try:
+            setting_up = address.set_up()
+            begin = await run(setting_up, line) if setting_up is not None else b""
             self._opened()
-            await self._intake.stream(line, str(self._intake.address), _QUIET_S, heard=self._heard)
-        except TimedOut:
-            return None
+            return await self._listen(line, begin)
         finally:
             await line.close()
+
+    async def _listen(self, line: AsyncTransport, begin: bytes) -> str | None:
+        try:
+            await self._intake.stream(line, str(self._intake.address), _QUIET_S, begin, self._heard)
+        except TimedOut:
+            return None
         return "the other end has closed it"
 
 

@@ -10,9 +10,10 @@ from typing import Final
 from polymeter.protocols.dlms.push import PushedWrappers
 from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
 from polymeter.protocols.p1.push import PushedTelegrams
-from polymeter.protocols.procedure import Parity, Splitter
+from polymeter.protocols.procedure import Parity, Procedure, Splitter
 from polymeter.protocols.sml.push import PushedFrames
 from polymeter.protocols.wire import LocalProtocolError
+from polymeter.protocols.wmbus.dongles import DONGLES, Dongle, set_up
 from polymeter.protocols.wmbus.push import PushedTelegrams as RadioTelegrams
 from polymeter.transports.mqtt import Broker
 from polymeter.transports.urls import URL
@@ -35,6 +36,8 @@ class Pushed:
     message_end: bytes = b""
     """What a datagram or a message may lack that its splitter waits for: the end of a line."""
     serial_line: tuple[int, int, Parity] = (9600, 8, "N")
+    dongles: Mapping[str, Dongle] = field(default_factory=dict)
+    """Sticks on its serial lines that must be told what to listen to."""
 
 
 PROTOCOLS: Final[Mapping[str, Pushed]] = {
@@ -42,11 +45,15 @@ PROTOCOLS: Final[Mapping[str, Pushed]] = {
     "p1": Pushed(PushedTelegrams, serial_line=(115200, 8, "N")),
     "sml": Pushed(PushedFrames),
     "dlms": Pushed(PushedWrappers, lines=_EVERY),
-    "wmbus": Pushed(RadioTelegrams, lines=_EVERY, message_end=b"\n"),
+    "wmbus": Pushed(RadioTelegrams, lines=_EVERY, message_end=b"\n", dongles=DONGLES),
 }
 """One line for each protocol that is pushed."""
 
 _PARAMETERS: Final = {"organization": "name of the organization whose meters push here"}
+_DONGLE_PARAMETERS: Final = {
+    "dongle": "a stick that must be set up: cul, im871a or amb8465 (none)",
+    "mode": "what it shall listen to: t, c, cb, ct or s (the stick's usual)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +81,42 @@ class ReceiverAddress:
             LocalProtocolError: it names a protocol that is not received, or no port.
         """
         url = URL.parse(text)
-        url.refuse_unknown(_PARAMETERS)
         if url.scheme not in PROTOCOLS:
             raise LocalProtocolError(f"{url.scheme} cannot be received; there are {', '.join(PROTOCOLS)}")
-        if url.line not in (lines := PROTOCOLS[url.scheme].lines):
-            over = " or ".join(lines)
+        pushed = PROTOCOLS[url.scheme]
+        url.refuse_unknown({**_PARAMETERS, **(_DONGLE_PARAMETERS if pushed.dongles else {})})
+        if url.line not in pushed.lines:
+            over = " or ".join(pushed.lines)
             raise LocalProtocolError(f"{url.scheme} cannot be received by {url.line}, only by {over}")
-        return cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"), url.line, url)
+        parsed = cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"), url.line, url)
+        parsed.set_up()  # a stick or mode that does not exist is told now
+        return parsed
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = self.protocol if self.line == "tcp" else f"{self.protocol}+{self.line}"
         port = f":{self.port}" if self.port or self.line in ("tcp", "udp") else ""
         return f"{scheme}://{host}{port}{self.url.path if self.url is not None else ''}"
+
+    @property
+    def serial_line(self) -> tuple[int, int, Parity]:
+        """How a serial line begins, unless the address says otherwise."""
+        pushed = PROTOCOLS[self.protocol]
+        dongle = pushed.dongles.get(self._parameter("dongle") or "")
+        baud, bits, parity = pushed.serial_line
+        return (dongle.baud if dongle is not None else baud, bits, parity)
+
+    def set_up(self) -> Procedure[bytes] | None:
+        """The conversation that sets the stick up, if there is one that needs it."""
+        name = self._parameter("dongle")
+        if name is None:
+            if self._parameter("mode") is not None:
+                raise LocalProtocolError("a mode is a dongle's: name the dongle too")
+            return None
+        return set_up(name, self._parameter("mode"))
+
+    def _parameter(self, name: str) -> str | None:
+        return self.url.parameters.get(name) if self.url is not None else None
 
     @property
     def broker(self) -> Broker | None:
@@ -96,11 +126,10 @@ class ReceiverAddress:
     @property
     def topic(self) -> str:
         """The topic of a broker, wildcards and all."""
-        return self.url.path.removeprefix("/") if self.url is not None else ""
+        return self.url.topic if self.url is not None else ""
 
     @property
     def client_id(self) -> str:
         """The name under which a broker keeps what comes while we are away: the same at every start."""
-        given = self.url.parameters.get("client_id") if self.url is not None else None
         own = f"{self.organization}\0{self.protocol}\0{self.topic}"
-        return given or f"polymeter-{hashlib.sha256(own.encode()).hexdigest()[:12]}"
+        return self._parameter("client_id") or f"polymeter-{hashlib.sha256(own.encode()).hexdigest()[:12]}"

@@ -27,6 +27,7 @@ __all__ = [
     "check",
     "confirm",
     "is_sealed",
+    "key_bytes",
     "keys_of",
     "names_of",
     "unknown",
@@ -152,7 +153,7 @@ def keys_of(
 
     def opened(kind: str) -> bytes | None:
         kept = secrets.get(tx, key, known.organization, known.id, kind)
-        return _key_bytes(kept) if kept is not None else None
+        return key_bytes(kept) if kept is not None else None
 
     try:
         encryption = tuple(value for kind in sealing.encryption if (value := opened(kind)) is not None)
@@ -162,7 +163,7 @@ def keys_of(
     return known, Keys(encryption, authentication)
 
 
-def _key_bytes(kept: bytes) -> bytes:
+def key_bytes(kept: bytes) -> bytes:
     """A key as it is used; it is kept as such or in hex digits."""
     if len(kept) in (32, 64):
         try:

@@ -17,10 +17,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from polymeter.protocols.procedure import Parity, Procedure
 from polymeter.protocols.wire import LocalProtocolError
-from polymeter.transports import modem, mqtt, serial, tcp, udp
+from polymeter.transports import modem, mqtt, serial, tcp, topics, udp
 from polymeter.transports.runners import AsyncTransport, Transport, run, run_blocking
 
-__all__ = ["LINE_PARAMETERS", "SECRET_PARAMETERS", "URL", "open_async", "open_blocking", "scheme_of"]
+__all__ = [
+    "LINES_WITH_PATH",
+    "LINE_PARAMETERS",
+    "SECRET_PARAMETERS",
+    "URL",
+    "open_async",
+    "open_blocking",
+    "scheme_of",
+]
 
 LINE_PARAMETERS: Final = {
     "timeout": "seconds to wait for a connection (10)",
@@ -38,6 +46,8 @@ LINE_PARAMETERS: Final = {
     "client_id": "mqtt: name by which the broker knows us (receivers: made of organization and topic)",
 }
 SECRET_PARAMETERS: Final = frozenset({"password", "code", "key", "auth_key", "dedicated_key", "private_key"})
+LINES_WITH_PATH: Final = ("serial", *mqtt.PORTS)
+"""Lines whose addresses have a path of their own: a device, or a topic."""
 _LINES: Final = ("tcp", "udp", "serial", "rfc2217", "modem", "connect", *mqtt.PORTS)
 
 
@@ -138,6 +148,11 @@ class URL:
     def bracketed_host(self) -> str:
         """The host as it stands in an address: IPv6 in brackets."""
         return f"[{self.host}]" if ":" in self.host and self.line != "modem" else self.host
+
+    @property
+    def topic(self) -> str:
+        """The topic of an address by MQTT, wildcards and all."""
+        return self.path.removeprefix("/")
 
     def broker(self) -> mqtt.Broker:
         """The broker of an address by MQTT.
@@ -247,8 +262,12 @@ class _AsyncModem:
             await self._line.close()
 
 
-def open_blocking(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N") -> Transport:
+def open_blocking(
+    url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N", *, listening: bool = False
+) -> Transport:
     """Open the line that `url` means; the serial settings are the protocol's, unless the URL has its own.
+
+    With `listening` datagrams are taken on a port of ours and not fetched from one of theirs.
 
     Raises:
         TransportError: the line cannot be opened.
@@ -268,12 +287,16 @@ def open_blocking(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N
                 raise
             return _Modem(line)
         case "udp":
-            return udp.connect(url.host, url.port or 0)
+            return (udp.bind if listening else udp.connect)(url.host, url.port or 0)
+        case "mqtt" | "mqtts":
+            return topics.connect(url.broker(), url.topic, timeout_s)
         case _:
             return tcp.connect(url.host, url.port or 0, timeout_s)
 
 
-async def open_async(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N") -> AsyncTransport:
+async def open_async(
+    url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N", *, listening: bool = False
+) -> AsyncTransport:
     """The asyncio twin of `open_blocking`."""
     timeout_s = url.number("timeout", 10.0)
     match url.line:
@@ -289,6 +312,8 @@ async def open_async(url: URL, baud: int = 9600, bits: int = 8, parity: Parity =
                 raise
             return _AsyncModem(line)
         case "udp":
-            return await udp.connect_async(url.host, url.port or 0)
+            return await (udp.bind_async if listening else udp.connect_async)(url.host, url.port or 0)
+        case "mqtt" | "mqtts":
+            return await topics.connect_async(url.broker(), url.topic, timeout_s)
         case _:
             return await tcp.connect_async(url.host, url.port or 0, timeout_s)
