@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from polymeter.protocols.mbus import data_types
@@ -101,15 +101,16 @@ def layout(header: bytes, text: str | None = None, *, command: bool = False) -> 
         RemoteProtocolError: it has more extensions than the standard allows; the offset is that
             of the first one too many within the header.
     """
-    found = _learn(header, text or "", command)
-    if text is None:
-        table = remembered(command)
-        if len(table) >= _REMEMBERED_MAX:
-            table.clear()
-        table[header] = found
+    if text is not None:
+        return _learn(header, text, command)
+    table = remembered(command)
+    if len(table) >= _REMEMBERED_MAX:
+        table.clear()
+    found = table[header] = _learn(header, "", command)
     return found
 
 
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def _learn(header: bytes, text: str, command: bool) -> Layout:
     dif = header[0]
     storage, tariff, subunit = dif >> 6 & 1, 0, 0
