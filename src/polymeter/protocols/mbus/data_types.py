@@ -137,6 +137,16 @@ def _pattern(day: int, month: int, year: int, low: int, high: int, recurs: bool 
     return f"{'*' if every_year else year}-{shown_month}-{shown_day}"
 
 
+def _time_pattern(hour: int, minute: int, second: int | None = None) -> str | None:
+    """A time of day with ``*`` for every hour (31), minute or second (63); `None` if it is none."""
+    if (hour > 23 and hour != 31) or (minute > 59 and minute != 63) or (second or 0) in (60, 61, 62):
+        return None
+    shown = ("*" if hour == 31 else f"{hour:02}") + ":" + ("*" if minute == 63 else f"{minute:02}")
+    if second is None:
+        return shown
+    return shown + (":*" if second == 63 else f":{second:02}")
+
+
 def decode_date(data: bytes) -> date | str | None:
     """Type G, two bytes. A recurring date is text, ``*-12-31``; an impossible one `None`."""
     low, high = data
@@ -188,15 +198,11 @@ def decode_date_time(data: bytes) -> datetime | str | None:
         )
     except ValueError:
         pass
-    every_hour, every_minute = hour & 0x1F == 31, minute & 0x3F == 63
-    if (hour & 0x1F > 23 and not every_hour) or (minute & 0x3F > 59 and not every_minute):
+    shown = _time_pattern(hour & 0x1F, minute & 0x3F)
+    if shown is None:
         return None
-    day = _pattern(low & 0x1F, high & 0x0F, year, low, high, every_hour or every_minute)
-    if day is None:
-        return None
-    shown_hour = "*" if every_hour else f"{hour & 0x1F:02}"
-    shown_minute = "*" if every_minute else f"{minute & 0x3F:02}"
-    return f"{day} {shown_hour}:{shown_minute}"
+    date_shown = _pattern(low & 0x1F, high & 0x0F, year, low, high, "*" in shown)
+    return None if date_shown is None else f"{date_shown} {shown}"
 
 
 def encode_date_time(value: datetime | None, *, summer: bool = False) -> bytes:
@@ -221,23 +227,26 @@ def encode_date_time(value: datetime | None, *, summer: bool = False) -> bytes:
     )
 
 
-def decode_local_time(data: bytes) -> datetime | None:
-    """Type I, six bytes: with seconds; day of week, week and the size of summer time are not kept."""
+def decode_local_time(data: bytes) -> datetime | str | None:
+    """Type I, six bytes: with seconds; day of week, week and the size of summer time are not kept.
+
+    A recurring time is text with ``*`` for every, as in type F.
+    """
     second, minute, hour, low, high, _ = data
     if minute & 0x80:
         return None
+    year, month, day = _year(low, high, 0), high & 0x0F, low & 0x1F
     try:
         return datetime(  # noqa: DTZ001 - naive: the zone is the meter's
-            2000 + (low >> 5 | high >> 4 << 3),
-            high & 0x0F,
-            low & 0x1F,
-            hour & 0x1F,
-            minute & 0x3F,
-            second & 0x3F,
-            fold=0 if second & 0x40 else 1,
+            year, month, day, hour & 0x1F, minute & 0x3F, second & 0x3F, fold=0 if second & 0x40 else 1
         )
     except ValueError:
+        pass
+    shown = _time_pattern(hour & 0x1F, minute & 0x3F, second & 0x3F)
+    if shown is None:
         return None
+    date_shown = _pattern(day, month, year, low, high, "*" in shown)
+    return None if date_shown is None else f"{date_shown} {shown}"
 
 
 def encode_local_time(value: datetime | None, *, summer: bool = False) -> bytes:
@@ -248,9 +257,9 @@ def encode_local_time(value: datetime | None, *, summer: bool = False) -> bytes:
     """
     if value is None:
         return b"\x00\x80\x00\x00\x00\x00"
-    if not 2000 <= value.year <= 2127:
-        raise LocalProtocolError(f"the year {value.year} does not fit; 2000 to 2127 do")
-    year = value.year - 2000
+    if not 1981 <= value.year <= 2080:
+        raise LocalProtocolError(f"the year {value.year} does not fit; 1981 to 2080 do")
+    year = value.year % 100
     _, week, weekday = value.isocalendar()
     leap = value.year % 4 == 0 and (value.year % 100 != 0 or value.year % 400 == 0)
     return bytes(
@@ -265,13 +274,13 @@ def encode_local_time(value: datetime | None, *, summer: bool = False) -> bytes:
     )
 
 
-def decode_time(data: bytes) -> time | None:
-    """Type J, three bytes: a time of day."""
-    second, minute, hour = data
+def decode_time(data: bytes) -> time | str | None:
+    """Type J, three bytes: a time of day; one that recurs is text, ``*:30:00``."""
+    second, minute, hour = (byte & mask for byte, mask in zip(data, (0x3F, 0x3F, 0x1F), strict=True))
     try:
-        return time(hour & 0x1F, minute & 0x3F, second & 0x3F)
+        return time(hour, minute, second)
     except ValueError:
-        return None
+        return None if data == b"\xff\xff\xff" else _time_pattern(hour, minute, second)
 
 
 def encode_time(value: time) -> bytes:

@@ -72,7 +72,8 @@ def _unscaled(plan: Layout, value: int | Decimal) -> Decimal:
     number = Decimal(value)
     if plan.meaning.addend is not None:
         number = data_types.exact.subtract(number, plan.meaning.addend)
-    return data_types.exact.scaleb(number, -plan.meaning.exponent)
+    number = data_types.exact.scaleb(number, -plan.meaning.exponent)
+    return number if plan.meaning.factor == 1 else data_types.exact.divide(number, plan.meaning.factor)
 
 
 def _integer(plan: Layout, value: int | Decimal) -> int:

@@ -186,9 +186,9 @@ def _converter(field: int, meaning: Meaning) -> Convert:
 def _integer(meaning: Meaning) -> Convert:
     exponent, addend = meaning.exponent, meaning.addend
     signed = not meaning.unsigned and meaning.kind != "identification"
-    from_bytes, scaleb, add = int.from_bytes, data_types.exact.scaleb, data_types.exact.add
-    if addend is not None:
-        return lambda data: add(scaleb(from_bytes(data, "little", signed=signed), exponent), addend)
+    from_bytes, scaleb = int.from_bytes, data_types.exact.scaleb
+    if addend is not None or meaning.factor != 1:
+        return lambda data: _scaled(meaning, from_bytes(data, "little", signed=signed))
     if exponent < 0:
         return lambda data: scaleb(from_bytes(data, "little", signed=signed), exponent)
     factor = 10**exponent
@@ -202,6 +202,8 @@ def _scaled(meaning: Meaning, value: Value) -> Value:
     if not isinstance(value, int | Decimal):
         return value
     scaled: int | Decimal = value
+    if meaning.factor != 1:
+        scaled = value = data_types.exact.multiply(Decimal(value), meaning.factor)
     if meaning.exponent < 0 or isinstance(value, Decimal):
         scaled = data_types.exact.scaleb(value, meaning.exponent)
     elif meaning.exponent:
@@ -211,7 +213,7 @@ def _scaled(meaning: Meaning, value: Value) -> Value:
 
 def _bcd(meaning: Meaning) -> Convert:
     exponent, decode = meaning.exponent, data_types.decode_bcd
-    if meaning.addend is not None or exponent > 0:
+    if meaning.addend is not None or meaning.factor != 1 or exponent > 0:
         return lambda data: _scaled(meaning, decode(data))
     if exponent == 0:
         return decode
@@ -226,7 +228,7 @@ def _bcd(meaning: Meaning) -> Convert:
 
 def _real(meaning: Meaning) -> Convert:
     decode = data_types.decode_real
-    if meaning.exponent == 0 and meaning.addend is None:
+    if meaning.exponent == 0 and meaning.factor == 1 and meaning.addend is None:
         return decode
     return lambda data: _scaled(meaning, decode(data))
 
