@@ -141,12 +141,13 @@ def decode(
 def _split(data: bytes) -> Iterator[tuple[int, int, Format | None]]:
     """Where frames, damaged ones and noise begin and end, and the format of frames. Work is linear."""
     at, end = 0, len(data)
+    next_good = 0
     while at < end:
         stop, form = _end_at(data, at)
         if stop is None:
-            stop = at + 1
-            while stop < end and not _checked_at(data, stop):
-                stop += 1
+            if next_good <= at:
+                next_good = _next_good(data, at + 1)
+            stop = next_good
             # A whole damaged frame is shown by itself, what follows it is noise of its own.
             damaged = at + format_a_length(data[at])
             if data[at] >= FRAME_MIN - 1 and at + 1 < end and data[at + 1] in _CONTROLS and damaged < stop:
@@ -155,6 +156,13 @@ def _split(data: bytes) -> Iterator[tuple[int, int, Format | None]]:
             stop = end
         yield at, stop, form
         at = stop
+
+
+def _next_good(data: bytes, at: int) -> int:
+    """Where the next frame whose first checksum fits begins, or the end."""
+    while at < len(data) and not _checked_at(data, at):
+        at += 1
+    return at
 
 
 def _end_at(data: bytes, at: int) -> tuple[int | None, Format | None]:

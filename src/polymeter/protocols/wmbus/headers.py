@@ -237,9 +237,9 @@ def decode_afl(data: bytes, at: int, layer: int = 0) -> AFL:
     sizes = [2 * (control >> 9 & 1), 4 * (control >> 11 & 1), 0, 2 * (control >> 12 & 1)]
     if control & 0x0400:
         kind = (message_control or 0) & 0x0F
-        left = end - here - sum(sizes)
+        left = max(0, end - here - sum(sizes))
         # A later fragment has no message control; the code is then what the length leaves.
-        sizes[2] = _MAC_SIZES.get(kind, left) if message_control is not None else max(0, left)
+        sizes[2] = _MAC_SIZES.get(kind, left) if message_control is not None else left
     parts = []
     for size in sizes:
         parts.append(data[here : here + size])
