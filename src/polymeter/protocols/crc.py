@@ -80,12 +80,24 @@ def crc16_arc(data: bytes) -> int:
     return register
 
 
+@cache
+def _en13757_words() -> tuple[list[int], list[int]]:
+    """What two bytes make of the register, and what two zeros behind them make of that."""
+    near = [(crc << 8 & 0xFFFF) ^ _EN13757[crc >> 8 ^ byte] for crc in _EN13757 for byte in range(256)]
+    return near, [near[word] for word in near]
+
+
 def crc16_en13757(data: bytes) -> int:
-    """CRC-16/EN-13757, used by wireless M-Bus (check 0xC2B7)."""
-    crc = 0
-    for byte in data:
-        crc = (crc << 8 & 0xFFFF) ^ _EN13757[crc >> 8 ^ byte]
-    return crc ^ 0xFFFF
+    """CRC-16/EN-13757, used by wireless M-Bus (check 0xC2B7). Four bytes a step, as `crc16_arc`."""
+    near, far = _en13757_words()
+    register = 0
+    whole = len(data) & ~3
+    words = iter(struct.unpack(f">{whole >> 1}H", data[:whole]))
+    for first, second in zip(words, words, strict=True):
+        register = far[register ^ first] ^ near[second]
+    for byte in data[whole:]:
+        register = (register << 8 & 0xFFFF) ^ _EN13757[register >> 8 ^ byte]
+    return register ^ 0xFFFF
 
 
 def crc16_8005(data: bytes) -> int:

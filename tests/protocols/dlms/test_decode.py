@@ -1,9 +1,6 @@
 """Decoding of whole inputs: conformance cases, trees, hostile bytes, the pitfalls of others."""
 
 import random
-import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -15,6 +12,7 @@ from polymeter.protocols.dlms.data import Item, Tag, octet_string, structure
 from polymeter.protocols.dlms.hdlc import Address, Frame, Parameters, encode_frame, encode_parameters
 from polymeter.protocols.wire import DecodeOptions
 from tests.protocols.dlms.make_vectors import AUTH, KEY, LIST, TITLE, push, sealed, ui
+from tests.steps import steps
 from tests.vectors import Case, check_case, load_vectors, telegram, vector_id
 from tools.fuzz_targets import check_cover
 
@@ -70,26 +68,6 @@ def test_mutations_raise_nothing_and_agree_without_the_tree() -> None:
                 (frame.valid, frame.records) for frame in explained
             ]
         detect(mutated)
-
-
-def steps(work: Callable[[], Any]) -> int:
-    """Lines of our code that ran: a measure that no machine's mood changes."""
-    count = 0
-
-    def trace(frame: Any, event: str, argument: Any) -> Any:
-        nonlocal count
-        if "polymeter" not in frame.f_code.co_filename:
-            return None
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 PUSH = b"\x0f\0\0\0\0\0"

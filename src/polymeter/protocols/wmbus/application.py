@@ -55,8 +55,13 @@ CI_NAMES: Final[dict[int, tuple[str, HeaderKind, Kind]]] = {
         for ci, (name, header, kind) in WIRED.items()
         if kind != "fixed"
     },
+    0x54: ("request of the selected application", "none", "opaque"),
+    0x55: ("request of the selected application, long header", "long", "opaque"),
+    0x5F: ("special use, long header", "long", "opaque"),
     0x60: ("DLMS to the meter, long header", "long", "dlms"),
     0x61: ("DLMS to the meter, short header", "short", "dlms"),
+    0x64: ("values with OBIS codes to the meter, long header", "long", "opaque"),
+    0x65: ("values with OBIS codes to the meter, short header", "short", "opaque"),
     0x69: ("format frame", "none", "format"),
     0x6A: ("format frame, short header", "short", "format"),
     0x6B: ("format frame, long header", "long", "format"),
@@ -70,11 +75,26 @@ CI_NAMES: Final[dict[int, tuple[str, HeaderKind, Kind]]] = {
     0x7E: ("values with OBIS codes, long header", "long", "opaque"),
     0x7F: ("values with OBIS codes, short header", "short", "opaque"),
     0x80: ("transport layer to the meter, long header", "long", "nothing"),
+    0x82: ("network management to the meter, long header", "long", "opaque"),
+    0x83: ("network management to the meter", "none", "opaque"),
+    0x84: ("transport layer to the meter, a compact frame is expected", "long", "nothing"),
+    0x85: ("transport layer to the meter, a format frame is expected", "long", "nothing"),
+    0x87: ("network management from the meter, long header", "long", "opaque"),
+    0x88: ("network management from the meter, short header", "short", "opaque"),
+    0x89: ("network management from the meter", "none", "opaque"),
     0x8A: ("transport layer from the meter, short header", "short", "nothing"),
     0x8B: ("transport layer from the meter, long header", "long", "nothing"),
+    0x9E: ("special use, short header", "short", "opaque"),
+    0x9F: ("special use, long header", "long", "opaque"),
+    0xC0: ("image transfer to the meter, long header", "long", "opaque"),
+    0xC1: ("image transfer from the meter, short header", "short", "opaque"),
+    0xC2: ("image transfer from the meter, long header", "long", "opaque"),
+    0xC3: ("security information to the meter, long header", "long", "opaque"),
+    0xC4: ("security information from the meter, short header", "short", "opaque"),
+    0xC5: ("security information from the meter, long header", "long", "opaque"),
     **dict.fromkeys(range(32), ("DLMS without header", "none", "dlms")),
 }
-"""What a CI field announces on radio, which header comes first and what comes then."""
+"""What a CI field announces on radio, which header comes first and what comes then (EN 13757-7 § 5.2)."""
 _OPAQUE: Final[tuple[str, HeaderKind, Kind]] = ("", "none", "opaque")
 
 _LOWER: Final = {
@@ -245,7 +265,7 @@ def _transport(walk: Walk, at: int) -> None:
         return
     match kind:
         case "records":
-            _records(walk, here, command=ci in (0x51, 0x55, 0x5A, 0x5B))
+            _records(walk, here, command=ci in (0x51, 0x5A, 0x5B))
         case "compact":
             _compact(walk, here)
         case "format":
@@ -291,9 +311,13 @@ def _header(walk: Walk, at: int, *, long: bool) -> int:
     walk.leaf("configuration", end - 2, end, configuration.field, words)
     here = end + len(configuration.extension)
     walk.leaf("configuration extension", end, here)
-    stop = configuration.end - len(configuration.counter)
-    walk.leaf("key version", here, stop, configuration.key_version)
-    walk.leaf("message counter", stop, configuration.end, int.from_bytes(configuration.counter, "little"))
+    counter = (int.from_bytes(configuration.counter, "little"), len(configuration.counter))
+    version = (configuration.key_version, int(configuration.key_version is not None))
+    fields = {"message counter": counter, "key version": version}
+    for name in reversed(fields) if configuration.mode == 10 else fields:
+        value, size = fields[name]
+        walk.leaf(name, here, here + size, value)
+        here += size
     walk.close(configuration.end)
     return configuration.end
 

@@ -39,15 +39,14 @@ class Message:
     last: int = 0
     """The number of the last fragment, 0 as long as it has not come."""
     highest: int = 0
+    next: int = 1
+    """The first fragment that has not come."""
     in_order: bool = True
     """Whether each fragment came right behind the one before it."""
 
     def missing(self) -> int | None:
         """The first fragment that has not come, `None` if the message is whole."""
-        count = len(self.fragments)
-        if self.last and count == self.last:
-            return None
-        return next(number for number in range(1, count + 2) if number not in self.fragments)
+        return self.next if not self.last or self.next <= self.last else None
 
     def holds(self, fragment: Fragment) -> bool:
         """Whether this very fragment has come already."""
@@ -70,6 +69,8 @@ class Message:
         self.fragments[number] = fragment
         self.size += len(fragment.data)
         self.highest = max(self.highest, number)
+        while self.next in self.fragments:
+            self.next += 1
         if not fragment.afl.more:
             self.last = number
 

@@ -240,7 +240,12 @@ def _mode_7(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | N
 def _authentic(walk: Walk, key: bytes, start: int) -> bool:
     """Whether the code of the AFL fits the message; if not, a right key found it out to be altered."""
     afl = walk.telegram.afl
-    if afl is None or not afl.mac or _code_fits(afl, key, _number(walk.telegram), walk.data[start:]):
+    if afl is None or not afl.mac:
+        return True
+    if not afl.checkable:
+        walk.problem("the authentication code is a GMAC, which is not checked", start)
+        return True
+    if _code_fits(afl, key, _counter(walk.telegram), _number(walk.telegram), walk.data[start:]):
         return True
     walk.encrypted = True
     walk.problem(
@@ -251,16 +256,16 @@ def _authentic(walk: Walk, key: bytes, start: int) -> bool:
     return False
 
 
-def _code_fits(afl: AFL, key: bytes, number: bytes, message: bytes) -> bool:
+def _code_fits(afl: AFL, key: bytes, counter: bytes, number: bytes, message: bytes) -> bool:
     """Whether an AFL has the code of this message (EN 13757-7 § 6.3.6)."""
-    own = security.derive_key(key, "authentication", afl.counter, number) if afl.counter else key
+    own = security.derive_key(key, "authentication", counter, number) if counter else key
     return security.authentication_code(own, afl.authenticated + message, len(afl.mac)) == afl.mac
 
 
 def is_authentic(walk: Walk, afl: AFL, number: bytes, message: bytes) -> bool:
     """Whether one of the keys proves a message that is not opened yet, by the code of its AFL."""
     keys = (key for key in walk.options.keys if len(key) == AES_KEY)
-    return bool(afl.mac) and any(_code_fits(afl, key, number, message) for key in keys)
+    return afl.checkable and any(_code_fits(afl, key, afl.counter, number, message) for key in keys)
 
 
 def _mode_8(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | None:
@@ -268,8 +273,8 @@ def _mode_8(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | N
     block = walk.telegram.address + counter.ljust(4, b"\0") + bytes(4)
     plain = security.ctr(_derived(walk, key, counter), block, walk.data[at : at + size])
     afl = walk.telegram.afl
-    if afl is not None and afl.mac:
-        return plain if _code_fits(afl, key, _number(walk.telegram), walk.data[start:]) else None
+    if afl is not None and afl.checkable:
+        return plain if _code_fits(afl, key, counter, _number(walk.telegram), walk.data[start:]) else None
     return plain if plain[:2] == PLAIN_START or looks_plain(plain) else None
 
 
