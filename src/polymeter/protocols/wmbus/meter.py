@@ -45,6 +45,8 @@ class Sender:
     meter: LongHeader | None = None
     session: bool = False
     """Whether an extended link layer with session number encrypts, in place of the transport layer."""
+    compact: bool = False
+    """Whether the data is that of compact frames: signature, CRC, and values without their headers."""
 
     def telegram(
         self, records: bytes, *, access_number: int = 0, counter: int = 0, status: int = 0, tail: bytes = b""
@@ -107,9 +109,11 @@ class Sender:
     def _header(self, access_number: int, status: int, configuration: Configuration) -> bytes:
         """CI field, header and configuration."""
         if self.meter is None:
-            plain = bytes((0x7A,)) + bytes(ShortHeader(access_number, status))[:2]
+            ci = 0x7B if self.compact else 0x7A
+            plain = bytes((ci,)) + bytes(ShortHeader(access_number, status))[:2]
         else:
-            plain = bytes((0x72,)) + bytes(self.meter)[:8] + bytes((access_number, status))
+            ci = 0x73 if self.compact else 0x72
+            plain = bytes((ci,)) + bytes(self.meter)[:8] + bytes((access_number, status))
         return plain + bytes(configuration)
 
     def _session(self, records: bytes, access_number: int, counter: int, status: int) -> bytes:
