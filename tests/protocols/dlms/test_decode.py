@@ -12,6 +12,7 @@ from polymeter.protocols.dlms.data import Item, Tag, octet_string, structure
 from polymeter.protocols.dlms.hdlc import Address, Frame, Parameters, encode_frame, encode_parameters
 from polymeter.protocols.wire import DecodeOptions
 from tests.protocols.dlms.make_vectors import AUTH, KEY, LIST, TITLE, push, sealed, ui
+from tests.steps import steps
 from tests.vectors import Case, check_case, load_vectors, telegram, vector_id
 from tests.work import steps
 from tools.fuzz_targets import check_cover
