@@ -18,11 +18,10 @@ from polymeter.protocols.dlms.hdlc import (
     encode_parameters,
 )
 from polymeter.protocols.wire import DecodeOptions
+from tests.effort import steps
 from tests.protocols.dlms import make_vectors
 from tests.protocols.dlms.make_vectors import AUTH, KEY, LIST, TITLE, push, sealed, ui
-from tests.steps import steps
 from tests.vectors import Case, check_case, load_vectors, telegram, vector_id
-from tests.work import steps
 from tools.fuzz_targets import check_cover
 
 CASES = load_vectors("dlms")
