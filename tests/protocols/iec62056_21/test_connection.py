@@ -19,8 +19,8 @@ from polymeter.protocols.iec62056_21 import (
     Request,
     encode,
 )
+from polymeter.protocols.iec62056_21.blocks import LINE_MAX
 from polymeter.protocols.iec62056_21.connection import NOISE_MAX
-from polymeter.protocols.iec62056_21.frames import LINE_MAX
 from polymeter.protocols.wire import (
     NEED_DATA,
     LocalProtocolError,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymeter.protocols.iec62056_21 import DataMessage, Identification, encode
-from polymeter.protocols.iec62056_21.frames import LINE_MAX
+from polymeter.protocols.iec62056_21.blocks import LINE_MAX
 from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
 from polymeter.protocols.wire import NEED_DATA, NeedData, RemoteProtocolError
 from tests.effort import finishes

@@ -4,6 +4,7 @@ Modes A to E: read-outs, programming mode with all its commands, load profiles a
 and the hand-over to HDLC.
 """
 
+from polymeter.protocols.iec62056_21.blocks import block_check
 from polymeter.protocols.iec62056_21.commands import (
     CLOCK_FORMS,
     clock_commands,
@@ -29,7 +30,6 @@ from polymeter.protocols.iec62056_21.frames import (
     PlainData,
     Repeat,
     Request,
-    block_check,
     decode_block,
     decode_data,
     decode_line,

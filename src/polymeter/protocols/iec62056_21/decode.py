@@ -8,20 +8,13 @@ with its place, and the reading goes on behind it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
+from polymeter.protocols.iec62056_21.blocks import ACK, EOT, ETX, NAK, SOH, STX, block_end, without_parity
 from polymeter.protocols.iec62056_21.frames import (
-    ACK,
-    EOT,
-    ETX,
-    LINE_MAX,
-    NAK,
-    SOH,
-    STRIP_PARITY,
-    STX,
     Acknowledge,
     Break,
     Command,
@@ -31,14 +24,12 @@ from polymeter.protocols.iec62056_21.frames import (
     PlainData,
     Repeat,
     Request,
-    block_end,
     decode_block,
     decode_data,
     decode_line,
     decode_option,
-    line_before,
-    without_parity,
 )
+from polymeter.protocols.iec62056_21.messages import PADDING, Pushes, past_padding, split
 from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
 from polymeter.protocols.iec62056_21.readouts import data_records
 from polymeter.protocols.wire import (
@@ -54,18 +45,17 @@ from polymeter.protocols.wire import (
 __all__ = ["PROTOCOL", "decode", "detect"]
 
 PROTOCOL: Final = "iec62056-21"
-_PADDING: Final = b"\x00\x7f\xff\r\n "
 _DEVICE_ADDRESS: Final = frozenset(("1-0:0.0.0*255", "0-0:96.1.0*255", "0-0:96.1.1*255"))
 
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like IEC 62056-21, `None` if it does not."""
-    message = without_parity(data.strip(_PADDING))
+    message = without_parity(data.strip(PADDING))
     if not message:
         return None
     if message[0] in (SOH, STX):
         # The end may have been stripped with the padding: a block check character can be a blank.
-        message = without_parity(data.lstrip(_PADDING))
+        message = without_parity(data.lstrip(PADDING))
         try:
             decode_block(message[: block_end(message, 0)])
         except RemoteProtocolError:
@@ -83,9 +73,9 @@ def _line_reason(message: bytes) -> str | None:
     line, newline, rest = message.partition(b"\n")
     if line.startswith(b"/?"):
         return "a request line" if b"!" in line else None
-    if line[4:5] == b"3" and _Pushes(rest).end(0) is not None:
+    if line[4:5] == b"3" and Pushes(rest).end(0) is not None:
         return "a push of mode D: identification, empty line, data up to !"
-    if b"!" in line or (newline and rest.lstrip(_PADDING)[:1] not in (b"", b"\x01", b"\x02", b"\x06")):
+    if b"!" in line or (newline and rest.lstrip(PADDING)[:1] not in (b"", b"\x01", b"\x02", b"\x06")):
         return None
     return "an identification line" if newline or len(line) >= 5 else None
 
@@ -96,107 +86,10 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
     With `options.lenient` values are listed although the block check character does not fit. A
     block that is whole but has a line that is no data set is invalid, and its other values are kept.
     """
-    return [_decode_message(data[start:end], start, options, explain) for start, end in _split(data)]
-
-
-def _split(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where messages begin and end; padding before a message belongs to it.
-
-    What makes no message stays together, up to where one begins.
-    """
-    plain = data if data.isascii() else data.translate(STRIP_PARITY)
-    pushes = _Pushes(plain)
-    start = at = 0
-    broken = False
-    while (at := _past_padding(data, at)) < len(data):
-        end, whole = _message_end(data, plain, pushes, at)
-        if whole:
-            if broken:
-                yield start, at
-                start = at
-            yield start, end
-            start = end
-        broken = not whole
-        at = end
-    if start < len(data) and (broken or start == 0):
-        yield start, len(data)
-
-
-def _message_end(data: bytes, plain: bytes, pushes: _Pushes, at: int) -> tuple[int, bool]:
-    """The end of the message at `at`, and whether it is one; if not, where another may begin."""
-    match plain[at]:
-        case 0x01 | 0x02:
-            return _block_end(plain, at)
-        case 0x06:
-            return (at + 6 if _OPTION_LINE.match(plain, at) else at + 1), True
-        case 0x15:
-            return at + 1, True
-        case 0x2F:
-            end = plain.find(b"\n", at, at + LINE_MAX) + 1
-            if end and plain.find(b"/", at + 1, end) < 0:
-                return _line_end(data, plain, pushes, at, end), True
-    following = _START.search(plain, at + 1)
-    return (following.start() if following else len(data)), False
-
-
-def _line_end(data: bytes, plain: bytes, pushes: _Pushes, at: int, end: int) -> int:
-    """The end of a line at `at`, with the data that belongs to it."""
-    pushed = pushes.end(end)
-    if pushed is not None:
-        return pushed
-    following = _past_padding(data, end)
-    request = data[at + 1] == ord("?")
-    if not request and following < len(data) and plain[following] == STX:
-        return _block_end(plain, following)[0]
-    return end
-
-
-def _block_end(plain: bytes, at: int) -> tuple[int, bool]:
-    """The end of the block at `at`, or of what there is of it, and whether it is whole."""
-    end = block_end(plain, at) or len(plain)
-    if end > at + 2 and plain[end - 2] in (ETX, EOT):
-        return end, True
-    return line_before(plain, at + 1, end), False
+    return [_decode_message(data[start:end], start, options, explain) for start, end in split(data)]
 
 
 _REFUSALS = re.compile(r"\([Ee#]")
-_START = re.compile(rb"[\x01\x02\x06\x15/]")
-_OPTION_LINE = re.compile(rb"\x06[^\r\n/]{3}\r\n")
-_PADDING_RUN = re.compile(rb"[\x00\x7f\xff\r\n ]*+")
-
-
-def _past_padding(data: bytes, at: int) -> int:
-    run = _PADDING_RUN.match(data, at)
-    return run.end() if run is not None else at
-
-
-class _Pushes:
-    """What follows an identification in mode D: an empty line, values, and ``!`` in a line of its own.
-
-    P1 has a check behind its ``!`` and is not meant. Asked at ascending places it searches once.
-    """
-
-    def __init__(self, plain: bytes) -> None:
-        self._plain = plain
-        self._stop = self._value = -1
-
-    def end(self, at: int) -> int | None:
-        """Where the data ends that begins with the empty line at `at`, `None` if none does."""
-        plain = self._plain
-        if not plain.startswith((b"\n", b"\r\n"), at):
-            return None
-        if self._stop < at:
-            stop = _PUSH_STOP.search(plain, at)
-            self._stop = stop.start() if stop is not None else len(plain)
-        if self._value < at:
-            value = plain.find(b"(", at)
-            self._value = value if value >= 0 else len(plain)
-        ended = _PUSH_END.match(plain, self._stop)
-        return ended.end() if ended is not None and self._value < self._stop else None
-
-
-_PUSH_STOP = re.compile(rb"[\x01-\x06\x15!]")
-_PUSH_END = re.compile(rb"!(?:\r?\n|\r?\Z)")
 
 
 def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: bool) -> Decoded:
@@ -260,7 +153,7 @@ class _Message:
         start = self.text[at] if at < len(self.text) else None
         if start == ord("/"):
             at = self._line(at)
-            if _Pushes(self.text).end(at) is not None:
+            if Pushes(self.text).end(at) is not None:
                 self._pushed(at)
             elif at < len(self.text):
                 self._block(self._padding(at))
@@ -272,7 +165,7 @@ class _Message:
             raise RemoteProtocolError(f"{len(self.text) - at} bytes that begin no message", at)
 
     def _padding(self, at: int) -> int:
-        end = _past_padding(self.text, at)
+        end = past_padding(self.text, at)
         if end > at and self.tree is not None:
             self.tree.leaf("noise", at, end, None, "before the message")
         return end

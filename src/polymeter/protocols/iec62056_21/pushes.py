@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from polymeter.protocols.iec62056_21.frames import (
+from polymeter.protocols.iec62056_21.blocks import (
     EOT,
     ETX,
     LINE_MAX,
