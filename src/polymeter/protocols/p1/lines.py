@@ -39,7 +39,10 @@ from polymeter.protocols.wire import Record, Value
 
 __all__ = ["CLOCK", "DATA_SET", "Line", "line_ends", "read_line"]
 
-DATA_SET: Final = re.compile(r"([^()\r\n]*)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?")
+DATA_SET: Final = re.compile(
+    r"([^()\r\n]*)\((\*{2,}(?=\))|[^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?"
+)
+"""Address, value, unit, line end. A value may be made of stars, as that of a breaker nobody set is."""
 _BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r|$)")
 _REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
 _COUNT: Final = re.compile(r"\d{0,4}", re.ASCII)
@@ -207,27 +210,22 @@ class _Reader:
                 self._add(found, known._replace(code=None), f"{name}/{count}", value, given, own)
 
     def _entries(self, known: Address, sets: Sequence[DataSet]) -> None:
-        """The count of a log or history, then its entries: times and the value that follows them."""
+        """The count of a log or history, the codes of its columns, then its entries."""
         name = sets[0][1]
         self._add(sets[0], known, name, value_of("number", sets[0][2], None), None)
-        column: Address | None = None
-        times: list[DataSet] = []
-        count = 0
-        for found in sets[1:]:
-            if found[3] is None and not times and not count and obis.parse(found[2]) is not None:
-                column = column or address(found[2])
-                continue
-            if _is_time(found, 1):
-                times.append(found)
-                continue
-            count += 1
-            time = parse_time(times[-1][2]) if times else None
-            storage, function = (count, "maximum") if known.kind == "history" else (0, "instantaneous")
+        column, at = known, 1
+        while at < len(sets) and sets[at][3] is None and obis.parse(sets[at][2]) is not None:
+            column = address(sets[at][2]) if at == 1 else column
+            at += 1
+        entries, rest = _cut_entries(sets[at:])
+        ages = _ages(entries) if known.kind == "history" else None
+        for index, (times, found) in enumerate(entries):
             value, unit = value_of("number", found[2], found[3]), unit_of(found[3] or "")
-            self._add(found, column or known, name, value, unit, time, storage, function)
-            times = []
-        for found in times:
-            self._add(found, known, name, parse_time(found[2]) or found[2], None)
+            time = parse_time(times[-1]) if times else None
+            storage, function = (ages[index], "maximum") if ages is not None else (0, "instantaneous")
+            self._add(found, column, name, value, unit, time, storage, function)
+        for found in rest:
+            self._add(found, known, name, parse_time(found[2]) or found[2] or None, None)
 
     def _old_sub_meter(self, known: Address, sets: Sequence[DataSet]) -> None:
         """``(time)(status)(period)(count)`` and for each column ``(code)(unit)``; then the values."""
@@ -268,6 +266,35 @@ def _lists_codes(sets: Sequence[DataSet]) -> bool:
     if not _COUNT.fullmatch(sets[0][2]):
         return False
     return len(sets) < 2 or (sets[1][3] is None and obis.parse(sets[1][2]) is not None)
+
+
+def _cut_entries(sets: Sequence[DataSet]) -> tuple[list[tuple[list[str], DataSet]], list[DataSet]]:
+    """Entries, each some times and the value behind them, and the times that no value follows.
+
+    A time that is not known may be left out between its brackets.
+    """
+    entries: list[tuple[list[str], DataSet]] = []
+    times: list[DataSet] = []
+    for found in sets:
+        if _is_time(found, 1) or not (found[2] or found[3]):
+            times.append(found)
+        else:
+            entries.append(([time[2] for time in times], found))
+            times = []
+    return entries, times
+
+
+def _ages(entries: Sequence[tuple[list[str], DataSet]]) -> list[int]:
+    """How many periods each entry lies back, 1 for the latest, by the time at which its period ended.
+
+    Meters list the oldest first, the standard's example the latest; without times the order counts.
+    """
+    ends = [parse_time(times[0]) if times else None for times, _ in entries]
+    known = sorted({end for end in ends if end is not None}, reverse=True)
+    if len(known) < len(ends):
+        return list(range(1, len(ends) + 1))
+    ranks = {end: rank for rank, end in enumerate(known, 1)}
+    return [ranks[end] for end in ends if end is not None]
 
 
 def line_ends(text: str) -> Iterator[tuple[int, int]]:

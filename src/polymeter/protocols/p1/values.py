@@ -32,6 +32,8 @@ TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.AS
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)", re.ASCII)
 DIGITS_MAX: Final = 39
 """The longest number believed in. What is longer stays a text."""
+_MISSPELT: Final = re.compile(r"(\d{1,3}-\d{1,3}:\d{1,3})[.:](\d{1,3}\.\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
+"""``1-0:99:97.0`` and ``1-0:31.7.0.255``, as the companion standard of DSMR 4.0 has them and some meters."""
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ENERGY: Final = frozenset({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"})
 
@@ -50,6 +52,8 @@ class Address(NamedTuple):
 def address(text: str) -> Address:
     """Look an address up."""
     code = obis.parse(text)
+    if code is None and (misspelt := _MISSPELT.fullmatch(text)) is not None:
+        code = obis.parse(f"{misspelt[1]}.{misspelt[2]}*{misspelt[3] or 255}")
     if code is None:
         return Address(None, "text")
     a, b, c, d, e, _ = code
@@ -109,18 +113,19 @@ def number(text: str) -> int | Decimal | None:
 
 
 def value_of(kind: str, text: str, unit: str | None) -> Value:
-    """The value of a data set by the kind of its address; `None` for an empty one."""
+    """The value of a data set by the kind of its address; `None` for an empty one.
+
+    A time with its flag is a time wherever it stands.
+    """
     if not text:
         return None
     if kind == "octets":
         return octets_text(text)
-    if kind == "clock":
-        return parse_time(text) or text
-    if kind == "text" and not unit:
-        return text
-    found = number(text)
-    if found is None and text[-1] in "SW":
-        return parse_time(text) or text
+    found: Value = None
+    if kind == "clock" or text[-1] in "SW":
+        found = parse_time(text)
+    if found is None and (kind not in ("text", "clock") or unit):
+        found = number(text)
     return text if found is None else found
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from polymeter.protocols.sml.attentions import ATTENTION, refusal
 from polymeter.protocols.sml.explain import explain_message
 from polymeter.protocols.sml.flat import read_flat
 from polymeter.protocols.sml.messages import BODIES, Message, check_body, decode_message
@@ -190,10 +191,13 @@ class _Content:
         self.server: bytes | None = None
         self.records: list[Record] = []
         self.errors: list[Problem] = []
+        self.reports: list[Problem] = []
+        """What the server says is wrong, in frames that are all right."""
 
     def result(self, frame: Frame, errors: list[Problem], why: str) -> Decoded:
         meter = identity(self.server, self.records)
-        return Decoded(PROTOCOL, not errors, why, meter, tuple(self.records), tuple(errors), frame=frame)
+        told = (*errors, *self.reports)
+        return Decoded(PROTOCOL, not errors, why, meter, tuple(self.records), told, frame=frame)
 
     def read(self, checksums: tuple[Checksum, ...], *, listed: bool) -> None:
         """Read all messages; with `listed` off only the tree learns what they say."""
@@ -229,6 +233,9 @@ class _Content:
                 check_body(message.body, known)
             if listed and (sound or self.lenient):
                 self._list(message.server, message_records(message, self.data, self.offset, self.layer))
+                reported = refusal(message.body) if message.tag == ATTENTION else None
+                if reported is not None:
+                    self.reports.append(Problem(reported, self.offset + message.body.start, self.layer))
         except RemoteProtocolError as error:
             self._error(error, listed)
         if self.tree is not None:

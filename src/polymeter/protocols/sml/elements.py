@@ -174,7 +174,8 @@ def read_element(data: bytes, at: int, end: int) -> Element:
                 number = from_bytes(data[behind:stop], "big", signed=True)
                 children.append(new(Element, (INTEGER, number, at, stop)))
             elif kind == BOOLEAN and length == 2:
-                children.append(new(Element, (BOOLEAN, data[behind] != 0, at, stop)))
+                octet = data[behind]  # 7F is true, too, and is written as it came
+                children.append(new(Element, (BOOLEAN, octet if octet > 1 else octet == 1, at, stop)))
             else:
                 raise RemoteProtocolError(f"{head:02X} is no type-length octet", at)
         at = stop
@@ -214,7 +215,7 @@ def encode_element(element: Element) -> bytes:
             written += type_length(OCTETS, len(value), end - start - len(value) if end else 0)
             written += value
         elif kind == BOOLEAN:
-            written += bytes((0x42, 1 if value else 0))
+            written += bytes((0x42, value))
         else:
             size = end - start - 1
             try:

@@ -33,6 +33,7 @@ __all__ = [
     "SERVERS",
     "STRUCTURES",
     "TAGS",
+    "TUPLE_PLACES",
     "Message",
     "check_body",
     "decode_message",
@@ -139,6 +140,13 @@ SERVERS: Final = {
     if named == "serverId"
 }
 """Body tag to the place of the server id among its fields."""
+
+TUPLE_PLACES: Final = {
+    name.removeprefix("unit_"): place
+    for place, (name, _) in enumerate(STRUCTURES["TupelEntry"])
+    if name.startswith("unit_")
+}
+"""The six registers of a tuple entry, each to where unit, scaler and value of it begin."""
 
 CHOICES: Final[dict[str, dict[int, str]]] = {
     "time": {1: "number", 2: "number", 3: "TimestampLocal"},
