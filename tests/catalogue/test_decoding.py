@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import polymeter
-from polymeter.catalogue import PROTOCOLS, decode_frames
+from polymeter.catalogue import PROTOCOLS, decode_frames, meter_types
 from polymeter.catalogue.decoding import INPUT_MAX, input_bytes, key_bytes, tree_text
 from polymeter.catalogue.registry import protocol_named
 from polymeter.protocols.iec62056_21 import DataMessage, Identification, encode
@@ -157,3 +157,21 @@ def test_any_input_is_decoded_or_refused(given_: str | bytes) -> None:
 def test_what_the_package_does_not_have_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         polymeter.nonsense  # noqa: B018
+
+
+def test_an_address_in_its_makers_own_order_is_put_right() -> None:
+    known = meter_types()["hydrometer-real-data"]
+    for telegram in known.telegrams:
+        (frame,) = decode_frames(telegram["input"])
+        sent = bytes.fromhex(telegram["input"])
+        meter = frame.as_dict()["meter"]
+        assert meter["id"] == sent[6:10][::-1].hex()
+        assert (meter["version"], meter["medium"]) == (sent[4], {4: "heat", 7: "water"}[sent[5]])
+
+
+def test_a_long_header_has_the_standards_order_whoever_sent_it() -> None:
+    body = bytes.fromhex("44 2423 200412340169 72 78563412 a740 01 07 01 00 0000 041301000000")
+    (frame,) = decode_frames(
+        bytes((len(body),)) + body, "wmbus", meter_type=meter_types()["hydrometer-real-data"]
+    )
+    assert frame.as_dict()["meter"]["id"] == "12345678"
