@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -101,7 +101,7 @@ class TextDriver(Driver):
             raise LocalProtocolError(f"no algorithm {name!r} was registered; there are: {known}")
         return self.algorithms[name]
 
-    def _zone_of(self, name: str | None) -> ZoneInfo | None:
+    def _zone_of(self, name: str | None) -> tzinfo | None:
         try:
             return ZoneInfo(name) if name is not None else None
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:

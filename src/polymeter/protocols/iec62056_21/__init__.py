@@ -48,6 +48,7 @@ from polymeter.protocols.iec62056_21.modes import (
 from polymeter.protocols.iec62056_21.procedures import (
     Options,
     break_session,
+    choose,
     log_in,
     read_data,
     read_value,
@@ -86,6 +87,7 @@ __all__ = [
     "block_check",
     "break_session",
     "cell_record",
+    "choose",
     "clock_commands",
     "combine",
     "data_records",

@@ -33,6 +33,7 @@ __all__ = [
     "Options",
     "ask",
     "break_session",
+    "choose",
     "log_in",
     "read_data",
     "read_out",
@@ -176,10 +177,14 @@ def _wake(options: Options) -> Procedure[None]:
     yield Pause(options.wake_up_pause_s)
 
 
-def _choose(
-    connection: Connection, options: Options, identification: Identification, mode: str
+def choose(
+    connection: Connection, identification: Identification, mode: str, options: Options = Options()
 ) -> Procedure[None]:
-    """Acknowledge the identification, choosing mode and baud rate, and switch to it."""
+    """Acknowledge the identification, choosing mode and baud rate, and switch to it (§ 6.3.3).
+
+    `mode` is 0 for the read-out and 1 for programming, which `read_out` and `start_programming`
+    choose themselves; 6 to 9 are the manufacturer's, and what is said then is the caller's matter.
+    """
     baud = options.baud if options.baud is not None else identification.baud
     if baud not in BAUD_RATES:
         baud = "0"
@@ -200,7 +205,7 @@ def read_out(
         RemoteProtocolError: it came damaged every time.
         TimedOut: it did not come, or not whole.
     """
-    yield from _choose(connection, options, identification, "0")
+    yield from choose(connection, identification, "0", options)
     message = yield from await_answer(connection, options)
     if not isinstance(message, DataMessage):
         raise RemoteProtocolError(f"a read-out is expected, {message} came")
@@ -217,7 +222,7 @@ def start_programming(
     Raises:
         AccessDenied: the meter ends the session at once.
     """
-    yield from _choose(connection, options, identification, "1")
+    yield from choose(connection, identification, "1", options)
     answer = yield from await_answer(connection, options)
     match answer:
         case Command("P0", data):
