@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from polymeter.bus import Bus, BusUnavailable
 from polymeter.catalogue import Frame as DecodedFrame
 from polymeter.catalogue import decode_frames
 from polymeter.collection import sealed
+from polymeter.collection.companions import Companions, Incomplete, has_companions
 from polymeter.collection.publishing import Origin, batch_message, messages_of
 from polymeter.collection.sealed import Keys, NotYet
 from polymeter.domain import Source
@@ -56,11 +58,16 @@ _OVERLAP: Final = timedelta(minutes=2)
 """How far the clocks of two processes may be apart: keys of the time just before are looked at twice."""
 
 
+_NO_KEYS: Final = Keys()
+
+
 class _Said(NamedTuple):
     """What a frame came to: the meter it is from, and why it gave nothing new, if it did not."""
 
-    meter: str
+    meter: Known
     note: str | None = None
+    parts: tuple[int, ...] = ()
+    """Frames that waited for this one and were read with it."""
 
 
 class Processor:
@@ -77,6 +84,7 @@ class Processor:
     ) -> None:
         self._store = store
         self._bus = bus
+        self._companions = Companions(store)
         self._key = key
         self._keys_seen: datetime | None = None
         self._exchange = exchange
@@ -133,9 +141,20 @@ class Processor:
                 str(waiting).replace("\0", "�"),
                 meter=waiting.meter,
             )
+            if isinstance(waiting, Incomplete):
+                await self._companions.waiting(frame, waiting)
             return
         metrics.frames.labels("done").inc()
-        await self._store.write(frames.mark, [frame.id], FrameStatus.DONE, said.note, meter=said.meter)
+        await self._store.write(_done, frame, said)
+        if said.note is None and has_companions(frame.protocol):
+            await self._teach(frame, said.meter)
+
+    async def _teach(self, frame: Frame, known: Known) -> None:
+        """Release the frames of a meter that could not be read without this one."""
+        samples = await self._companions.awaited(frame, known)
+        if samples:
+            keys = await self._store.read(sealed.kept_keys, known, frame.protocol, self._key)
+            await self._companions.arrived(frame, known, samples, partial(self._decode_with, keys))
 
     async def _checked(self, frame: Frame) -> _Said:
         try:
@@ -151,11 +170,18 @@ class Processor:
         """Publish what a frame says."""
         scope: Scope = frame.organization if frame.organization is not None else ANY
         decoded, owner = self._decode(frame), None
-        if sealed.is_sealed(decoded):
+        parts: tuple[int, ...] = ()
+        outside, is_sealed = decoded.decoded.meter, sealed.is_sealed(decoded)
+        if is_sealed or decoded.decoded.waits_for is not None:
             owner, keys = await self._store.read(
-                sealed.keys_of, scope, frame, decoded.decoded.meter, self._key
+                sealed.keys_of, scope, frame, outside, self._key, needed=is_sealed
             )
-            outside, decoded = decoded.decoded.meter, self._decode(frame, keys)
+            decoded = self._decode(frame, keys) if is_sealed else decoded
+            if (waits_for := decoded.decoded.waits_for) is not None:
+                whole = await self._companions.read(frame, owner, waits_for, partial(self._decode_with, keys))
+                if whole.note is not None:
+                    return _Said(owner, whole.note)
+                decoded, parts = whole.decoded, whole.parts
             if (inside := decoded.decoded.meter).address != outside.address:
                 await self._store.read(sealed.confirm, scope, inside, owner)
         sealed.check(decoded, owner)
@@ -170,7 +196,7 @@ class Processor:
         if seals := decoded.decoded.seals:
             echo = await self._store.write(sealed.accept, known, frame.protocol, seals, frame.id)
             if echo is not None:
-                return _Said(known.name, echo.reason)
+                return _Said(known, echo.reason, parts)
         origin = Origin(
             known.name, known.organization, ZoneInfo(zone), Source.PUSH, frame.received, frame.uid, allowed
         )
@@ -178,10 +204,12 @@ class Processor:
         if messages:
             key, body = batch_message(known.name, messages)
             await self._bus.publish(key, body, exchange=self._exchange)
-        return _Said(known.name)
+        return _Said(known, None, parts)
 
-    def _decode(self, frame: Frame, keys: Keys | None = None) -> DecodedFrame:
-        keys = keys or Keys()
+    def _decode_with(self, keys: Keys, frame: Frame, context: Sequence[bytes]) -> DecodedFrame:
+        return self._decode(frame, keys, context)
+
+    def _decode(self, frame: Frame, keys: Keys = _NO_KEYS, context: Sequence[bytes] = ()) -> DecodedFrame:
         try:
             found = decode_frames(
                 frame.payload,
@@ -189,6 +217,7 @@ class Processor:
                 keys=keys.encryption,
                 auth_key=keys.authentication,
                 explain=False,
+                context=context,
             )
         except Exception as error:
             # A decoder that fails on bytes is our bug; the frame is kept until it is mended.
@@ -197,6 +226,13 @@ class Processor:
         if len(found) != 1:
             raise NotYet(f"{len(found)} frames where one is expected")
         return found[0]
+
+
+def _done(tx: Tx, frame: Frame, said: _Said) -> None:
+    """Mark a frame, and those that were read with it."""
+    frames.mark(tx, [frame.id], FrameStatus.DONE, said.note, meter=said.meter.name)
+    if said.parts:
+        frames.mark(tx, said.parts, FrameStatus.DONE, f"read with frame {frame.id}")
 
 
 def _placed(
@@ -230,7 +266,7 @@ def _reconsider(tx: Tx, since: datetime | None = None) -> int:
         keyed = secrets.renewed(tx, {one.id for one in known.values()}, sealed.KINDS, since)
         for name, meter in known.items():
             reason = None if meter.id in keyed else sealed.unknown_reason(name)
-            released += frames.release(tx, organization, name, reason)
+            released += frames.release(tx, organization, name, reason=reason)
     return released
 
 

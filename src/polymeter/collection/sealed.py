@@ -27,6 +27,7 @@ __all__ = [
     "check",
     "confirm",
     "is_sealed",
+    "kept_keys",
     "key_bytes",
     "keys_of",
     "names_of",
@@ -134,12 +135,12 @@ def is_sealed(frame: DecodedFrame) -> bool:
 
 
 def keys_of(
-    tx: Tx, scope: Scope, frame: Frame, meter: MeterIdentity, key: SecretKey | None
+    tx: Tx, scope: Scope, frame: Frame, meter: MeterIdentity, key: SecretKey | None, *, needed: bool = True
 ) -> tuple[Known, Keys]:
-    """The meter that a sealed frame names as its sender, and its keys.
+    """The meter that a frame names as its sender, and its keys, without which a sealed one stays shut.
 
     Raises:
-        NotYet: there is no such meter, or its keys cannot be had.
+        NotYet: there is no such meter, or its keys are needed and cannot be had.
     """
     names = names_of(frame, meter, sealed=True)
     if not names:
@@ -147,9 +148,20 @@ def keys_of(
     known = called(tx, scope, names)
     if known is None:
         raise unknown(names[0])
-    if key is None:
+    if key is None and needed:
         raise NotYet("the frame is encrypted, and there is no SECRET_KEY to open the meters' keys with")
-    sealing = _SEALINGS[frame.protocol]
+    return known, kept_keys(tx, known, frame.protocol, key)
+
+
+def kept_keys(tx: Tx, known: Known, protocol: str, key: SecretKey | None) -> Keys:
+    """The keys of a meter, taken out of their seals.
+
+    Raises:
+        NotYet: one does not open.
+    """
+    if key is None or protocol not in _SEALINGS:
+        return Keys()
+    sealing = _SEALINGS[protocol]
 
     def opened(kind: str) -> bytes | None:
         kept = secrets.get(tx, key, known.organization, known.id, kind)
@@ -160,7 +172,7 @@ def keys_of(
         authentication = opened(sealing.authentication) if sealing.authentication is not None else None
     except InvalidSecret as error:
         raise NotYet(str(error), known.name) from error
-    return known, Keys(encryption, authentication)
+    return Keys(encryption, authentication)
 
 
 def key_bytes(kept: bytes) -> bytes:

@@ -32,8 +32,10 @@ __all__ = [
     "mark",
     "new_uid",
     "page",
+    "recent",
     "release",
     "requeue",
+    "samples",
     "waiting",
 ]
 
@@ -188,16 +190,57 @@ def awaited(tx: Tx) -> list[tuple[UUID | None, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def release(tx: Tx, organization: UUID | None, meter: str, reason: str | None = None) -> int:
-    """Make the quarantined frames that wait for a meter new again; with `reason`, those of that reason."""
-    where = [
-        _f.status == str(FrameStatus.QUARANTINED),
-        _f.meter == meter,
-        _f.organization.is_(None) if organization is None else _f.organization == organization,
-    ]
+def release(
+    tx: Tx,
+    organization: UUID | None,
+    meter: str,
+    *,
+    reason: str | None = None,
+    prefix: str | None = None,
+    after: int = 0,
+) -> int:
+    """Make the quarantined frames that wait for a meter new again: all, or those of a reason.
+
+    With `prefix` the reason begins so; with `after` only frames that came after that one.
+    """
+    where = [_f.status == str(FrameStatus.QUARANTINED), *_of(organization, meter), _f.id > after]
     if reason is not None:
         where.append(_f.reason == reason)
+    if prefix is not None:
+        where.append(_f.reason.startswith(prefix, autoescape=True))
     return tx.execute(sa.update(tables.frame).where(*where).values(status=str(FrameStatus.NEW)))
+
+
+def recent(
+    tx: Tx,
+    organization: UUID | None,
+    meter: str,
+    protocol: str,
+    *,
+    after: int = 0,
+    before: int | None = None,
+    limit: int = 64,
+) -> tuple[Frame, ...]:
+    """The last frames of a meter, newest first, whatever became of them."""
+    where = [*_of(organization, meter), _f.protocol == protocol, _f.id > after, _f.payload != b""]
+    if before is not None:
+        where.append(_f.id < before)
+    return tuple(
+        map(_made, tx.rows(sa.select(tables.frame).where(*where).order_by(_f.id.desc()).limit(limit)))
+    )
+
+
+def samples(tx: Tx, organization: UUID | None, meter: str, prefix: str) -> tuple[Frame, ...]:
+    """One quarantined frame of a meter for each reason that begins so."""
+    where = [_f.status == str(FrameStatus.QUARANTINED), *_of(organization, meter)]
+    where.append(_f.reason.startswith(prefix, autoescape=True))
+    newest = sa.select(sa.func.max(_f.id)).where(*where).group_by(_f.reason)
+    return tuple(map(_made, tx.rows(sa.select(tables.frame).where(_f.id.in_(newest)))))
+
+
+def _of(organization: UUID | None, meter: str) -> list[sa.ColumnElement[bool]]:
+    own = _f.organization.is_(None) if organization is None else _f.organization == organization
+    return [_f.meter == meter, own]
 
 
 def expire(tx: Tx, before: datetime) -> int:

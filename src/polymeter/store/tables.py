@@ -266,6 +266,7 @@ frame = _table(
     C("payload", sa.LargeBinary, nullable=False),
     sa.Index("ix_frame_status_id", "status", "id"),
     sa.Index("ix_frame_status_meter", "status", "meter"),
+    sa.Index("ix_frame_meter_id", "meter", "id"),
 )
 outbox = _table(
     "outbox",
