@@ -3,16 +3,16 @@
 import json
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from polymeter.catalogue import decode_frames
 from polymeter.protocols import mbus
 from polymeter.protocols.mbus import Connection, LongFrame, Options, SecondaryAddress, ShortFrame
-from polymeter.protocols.procedure import Procedure, Receive, Send
+from polymeter.protocols.procedure import Procedure, Receive
 from polymeter.protocols.wire import Record, TimedOut, Value
 from polymeter.transports.simulated import run_simulated
+from tests.protocols.mbus.line import conversation
 
 HEADER = bytes.fromhex("78563412b84101042a000000")
 
@@ -29,21 +29,6 @@ def value(data: str) -> Value:
 
 def response(data: str) -> bytes:
     return mbus.encode(LongFrame(8, 1, 0x72, HEADER + bytes.fromhex(data)))
-
-
-def conversation(procedure: Procedure[Any], answers: list[bytes | None]) -> tuple[Any, list[bytes]]:
-    """Run a procedure against given answers; `None` is silence. Gives the result and what was said."""
-    said: list[bytes] = []
-
-    def line() -> Procedure[None]:
-        for answer in answers:
-            said.append((yield Receive(60.0)))
-            if answer is not None:
-                yield Send(answer)
-        while data := (yield Receive(60.0)):
-            said.append(data)
-
-    return run_simulated(procedure, line()).result, said
 
 
 def test_pitfall_01_frame_count_bit() -> None:

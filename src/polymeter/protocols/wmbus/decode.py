@@ -101,7 +101,7 @@ def may_begin(data: bytes, at: int = 0) -> bool:
     if data[at] < FRAME_MIN - 1 or data[at + 1] not in _CONTROLS:
         return False
     code = data[at + 2] | (data[at + 3] & 0x7F) << 8
-    if not all(1 <= code >> shift & 0x1F <= 26 for shift in (10, 5, 0)):
+    if not (1 <= code >> 10 <= 26 and 1 <= code >> 5 & 0x1F <= 26 and 1 <= code & 0x1F <= 26):
         return False
     return data[at] < FRAME_MIN or known_ci(data[at + LINK_SIZE])
 
@@ -182,11 +182,12 @@ def _end_at(data: bytes, at: int) -> tuple[int | None, Format | None]:
 
 
 def _checked_at(data: bytes, at: int) -> bool:
-    return (
-        at + 1 < len(data)
-        and data[at + 1] in _CONTROLS
-        and (has_format_a(data, at) or has_format_b(data, at))
-    )
+    """Whether a frame with a good first checksum begins at `at`; where that is long to compute, if it may."""
+    if at + FRAME_MIN > len(data) or data[at + 1] not in _CONTROLS:
+        return False
+    if has_format_a(data, at):
+        return True
+    return at + LINK_SIZE < len(data) and may_begin(data, at) and has_format_b(data, at)
 
 
 def _unwrapped(
