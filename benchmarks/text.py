@@ -28,18 +28,18 @@ def read_out(lines: int = LINES) -> bytes:
 
 def _ours() -> Work:
     from polymeter.protocols import iec62056_21
-    from polymeter.protocols.iec62056_21 import DataMessage
+    from polymeter.protocols.iec62056_21 import DataLine, DataMessage
 
     data = read_out()
     block = data[data.index(b"\x02") :]
     decode_block, decode_data = iec62056_21.decode_block, iec62056_21.decode_data
 
-    def parse() -> int:
+    def parse() -> tuple[DataLine, ...]:
         message = decode_block(block)
         assert isinstance(message, DataMessage)
-        return sum(len(line) for line in decode_data(message.data))
+        return decode_data(message.data)
 
-    return Work(parse, f"{parse()} values")
+    return Work(parse, f"{sum(map(len, parse()))} values")
 
 
 def _readings() -> Work:

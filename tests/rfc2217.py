@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -27,13 +28,16 @@ class _Port:
         self._socket = connected
         self._told = told
         self._raw = b""
+        self._agreed: set[tuple[int, int]] = set()
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data.replace(b"\xff", b"\xff\xff"))
 
     def receive(self, timeout_s: float) -> bytes:
-        self._socket.settimeout(min(timeout_s, 30))
+        end = time.monotonic() + min(timeout_s, 30)
         while True:
+            # What the client says in Telnet is no data, and must not prolong the wait for some.
+            self._socket.settimeout(max(end - time.monotonic(), 1e-6))
             try:
                 received = self._socket.recv(4096)
             except TimeoutError as error:
@@ -72,7 +76,9 @@ class _Port:
                 break
             else:
                 verb, option = self._raw[1], self._raw[2]
-                if verb in (WILL, DO):
+                # Whoever answers an answer is answered without end (RFC 854).
+                if verb in (WILL, DO) and (verb, option) not in self._agreed:
+                    self._agreed.add((verb, option))
                     self._socket.sendall(bytes([IAC, DO if verb == WILL else WILL, option]))
                 self._raw = self._raw[3:]
         return bytes(data)

@@ -8,7 +8,7 @@ import pytest
 
 from tests import vectors
 from tests.vector_values import answers, full_obis, moment
-from tests.vectors import check_case, count_line, load_vectors, telegram, vector_id
+from tests.vectors import check_case, context, count_line, load_vectors, telegram, vector_id
 
 
 def case(**changes: Any) -> dict[str, Any]:
@@ -259,6 +259,8 @@ def test_ours_and_further_ones_are_loaded(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_telegram_is_bytes_however_it_is_written() -> None:
     assert telegram({"input": "0aff"}) == b"\x0a\xff"
+    assert context({"context": ["0aff", "00"]}) == [b"\x0a\xff", b"\x00"]
+    assert context({"context": None}) == context({}) == []
     assert telegram({"text": "/ISk5\r\n\xe9"}) == b"/ISk5\r\n\xe9"
 
 

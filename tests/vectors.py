@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.vector_values import answers
 
-__all__ = ["Case", "check_case", "count_line", "load_vectors", "telegram", "vector_id"]
+__all__ = ["Case", "check_case", "context", "count_line", "load_vectors", "telegram", "vector_id"]
 
 Case = dict[str, Any]
 
@@ -54,6 +54,11 @@ def vector_id(case: Case) -> str:
 def telegram(case: Case) -> bytes:
     """The bytes of a case."""
     return bytes.fromhex(case["input"]) if case.get("input") is not None else case["text"].encode("latin-1")
+
+
+def context(case: Case) -> list[bytes]:
+    """The telegrams of the same meter that came before a case's own."""
+    return [bytes.fromhex(each) for each in case.get("context") or ()]
 
 
 def count_line(ran: Iterable[str]) -> str:

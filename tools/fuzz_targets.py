@@ -64,7 +64,47 @@ def _iec62056_21() -> list[bytes]:
     return _cases("iec62056-21")
 
 
+def _p1_bodies() -> list[bytes]:
+    """Telegrams up to their ``!``."""
+    from polymeter.protocols.p1.frames import find_span
+
+    found = []
+    for data in _cases("p1"):
+        span = find_span(data)
+        if span is not None and span.kind == "telegram" and span.sound:
+            found.append(data[span.start : data.index(b"\n!", span.start) + 2])
+    return found
+
+
+def _checked_telegram(data: bytes) -> None:
+    """A telegram with a good checksum, whatever it says: what is behind the checksum is reached."""
+    from polymeter.protocols import p1
+
+    _decode(p1, data + p1.checksum_text(data).encode("ascii") + b"\r\n")
+
+
+def _sml_bodies() -> list[bytes]:
+    """Messages up to their check sum."""
+    from polymeter.protocols import sml
+
+    found: set[bytes] = set()
+    for data in _cases("sml"):
+        for frame in sml.decode(data, explain=False):
+            messages = sml.decode_messages(frame.frame.content) if frame.valid else []
+            found.update(sml.encode_message(message)[:-4] for message in messages)
+    return sorted(found)
+
+
+def _checked_message(data: bytes) -> None:
+    """A message with a good check sum, whatever it says."""
+    from polymeter.protocols import sml
+
+    _decode(sml, data + b"\x63" + sml.X25.compute(data).to_bytes(2, "little") + b"\x00")
+
+
 EXTRA: dict[str, Target] = {
+    "p1-checked": Target(_p1_bodies, _checked_telegram),
+    "sml-checked": Target(_sml_bodies, _checked_message),
     "iec62056-21-reader": Target(_iec62056_21, lambda data: _hear("reader", "requested", data)),
     "iec62056-21-asking": Target(_iec62056_21, lambda data: _hear("reader", "asked", data)),
     "iec62056-21-meter": Target(_iec62056_21, lambda data: _hear("meter", "idle", data)),

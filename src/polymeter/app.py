@@ -32,6 +32,7 @@ from polymeter.protocols.wire import TransportError
 from polymeter.services import Services
 from polymeter.settings import InvalidSettings, Settings
 from polymeter.store import SecretKey, Store, organizations
+from polymeter.transports.mqtt import Broker
 
 __all__ = ["EMBEDDED_ONLY_TOGETHER", "ROLES", "Platform", "secret_key"]
 
@@ -186,6 +187,8 @@ class Platform:
 
     async def _run_receivers(self, started: asyncio.Event) -> None:
         receivers: list[Receiver] = []
+        mqtt_url = self.settings.mqtt_url
+        broker = Broker.parse(mqtt_url) if mqtt_url is not None else None
         try:
             for text in self.settings.receivers:
                 address = ReceiverAddress.parse(text)
@@ -195,13 +198,19 @@ class Platform:
                     if owner is None:
                         raise InvalidSettings(f"receiver {text}: no organization is called so")
                 receiver = Receiver(
-                    address, owner.id if owner else None, self.store, self.clock, self.processor.wake
+                    address,
+                    owner.id if owner else None,
+                    self.store,
+                    self.clock,
+                    self.processor.wake,
+                    broker=broker,
                 )
                 receivers.append(receiver)
                 port = await receiver.start()
-                self._ready("receiver", f"{address.protocol} on {address.host} port {port}")
+                where = f"on {address.host} port {port}" if port else f"from {address}"
+                self._ready("receiver", f"{address.protocol} {where}")
             started.set()
-            await asyncio.Event().wait()
+            await asyncio.gather(asyncio.Event().wait(), *(receiver.wait() for receiver in receivers))
         finally:
             for receiver in receivers:
                 await receiver.close()

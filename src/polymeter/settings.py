@@ -60,7 +60,11 @@ class Settings:
         "polymeter.stored", "Outgoing topic exchange: what was committed.", "AMQP_PUBLISH_TO"
     )
     amqp_prefetch: int = _setting(500, "Messages a consumer holds unacknowledged.")
-    mqtt_url: str | None = _setting(None, "`mqtt://…` of the broker; without it, no MQTT.", secret=True)
+    mqtt_url: str | None = _setting(
+        None,
+        "`mqtt://USER:PASSWORD@HOST:PORT` or `mqtts://…` of the broker that receivers go to which name none.",
+        secret=True,
+    )
     listen: str = _setting("127.0.0.1:8000", "Host and port of the web pages and the HTTP interface.")
     secret_key: str | None = _setting(
         None,
@@ -104,8 +108,8 @@ class Settings:
     body_limit_bytes: int = _setting(16 * 1024 * 1024, "Largest HTTP body that is read.")
     receivers: tuple[str, ...] = _setting(
         (),
-        "Where to listen for pushed frames: `iec62056-21://HOST:PORT?organization=NAME`,"
-        " `dlms+udp://HOST:PORT`.",
+        "Where to take pushed frames: `iec62056-21://HOST:PORT?organization=NAME`, `dlms+udp://HOST:PORT`,"
+        " `wmbus+mqtt://HOST/TOPIC`, `wmbus+serial:///dev/ttyUSB0`.",
     )
     worker_concurrency: int = _setting(100, "Meters that one worker calls at once.")
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM) to serve HTTPS with.")

@@ -159,6 +159,13 @@ def test_what_the_package_does_not_have_is_an_attribute_error() -> None:
         polymeter.nonsense  # noqa: B018
 
 
+def test_context_is_for_protocols_whose_telegrams_teach_each_other() -> None:
+    frame = "1040014116"
+    assert [one.decoded.valid for one in decode_frames(frame, "mbus", context=["1040024216"])] == [True]
+    with pytest.raises(LocalProtocolError):
+        decode_frames("2a442d2c998734761b168d", "wmbus", context=[""])
+
+
 def test_an_address_in_its_makers_own_order_is_put_right() -> None:
     known = meter_types()["hydrometer-real-data"]
     for telegram in known.telegrams:

@@ -26,7 +26,7 @@ async def kept(store: Store, count: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("line", ["tcp", "udp"])
-@pytest.mark.parametrize("form", ["raw", "crc", "line"])
+@pytest.mark.parametrize("form", ["raw", "crc", "line", "hex", "json"])
 async def test_pushed_telegrams_are_kept_and_open_with_their_keys(
     store: Store, clock: SimulatedClock, fleet: Fleet, line: str, form: str
 ) -> None:
@@ -34,7 +34,7 @@ async def test_pushed_telegrams_are_kept_and_open_with_their_keys(
     port = await receiver.start()
     try:
         settings = Settings(count=4, seed=3, config={"format": form})
-        meters = await push(settings, "127.0.0.1", port, datagrams=line == "udp", rounds=2)
+        meters = await push(settings, f"wmbus+{line}://127.0.0.1:{port}", rounds=2)
         payloads = await kept(store, 8)
     finally:
         await receiver.close()

@@ -198,6 +198,24 @@ async def test_meters_behind_one_gateway_are_asked_one_after_another(
     assert page.count == 6
 
 
+async def test_a_radio_meter_is_read_with_its_sealed_key(
+    store: Store, ingest: Ingest, worker: Worker, fleet: Fleet, clock: SimulatedClock
+) -> None:
+    settings = Settings(now=clock.now, config={"first": 2, "interval": 0.01})
+    async with simulate("wmbus", settings) as (address,):
+        url, _, key = address.partition("?key=")
+        await store.write(meters.change, fleet.id, fleet.meter.id, url=url)
+        await store.write(
+            secrets.put, KEY, fleet.id, fleet.meter.id, "mbus_encryption_key", bytes.fromhex(key)
+        )
+        # A secret of another family is nothing to this driver.
+        await store.write(secrets.put, KEY, fleet.id, fleet.meter.id, "iec62056_21_password", b"0000")
+        run = await plan(store, fleet, clock)
+        assert await worker.drain() == 1
+    done = await outcome(store, run)
+    assert (done.status, done.result) == (RunStatus.DONE, {"readings": 1}), done.reason
+
+
 def test_addresses_are_put_together_from_meter_interface_and_secrets() -> None:
     from uuid import uuid4
 

@@ -201,10 +201,13 @@ def decode_frames(
     lenient: bool = False,
     explain: bool = True,
     meter_type: MeterType | None = None,
+    context: Sequence[bytes | str] = (),
 ) -> list[Frame]:
     """Decode every frame of an input. What is wrong with a frame is told in its result.
 
-    The meter's type is recognised by what a frame says, unless `meter_type` is given.
+    The meter's type is recognised by what a frame says, unless `meter_type` is given. `context` are
+    telegrams of the same meter that came before, oldest first: what they teach is used, and only the
+    frames of the input itself are given. A frame whose `waits_for` is set is worth another try with them.
 
     Raises:
         LocalProtocolError: the call is wrong: an unknown protocol, a key that is no hex, no input.
@@ -216,17 +219,20 @@ def decode_frames(
         lenient,
     )
     if protocol != "auto":
-        return [
-            _named(decoded, options, explain, meter_type)
-            for decoded in protocol_named(protocol).decode(data, options, explain=explain)
-        ]
-    detected = (candidate for candidate in PROTOCOLS.values() if candidate.detect(data))
-    chosen = _telegram_inside(data, options) or next(detected, None)
+        chosen: Protocol | None = protocol_named(protocol)
+    else:
+        detected = (candidate for candidate in PROTOCOLS.values() if candidate.detect(data))
+        chosen = _telegram_inside(data, options) or next(detected, None)
     if chosen is None:
         return [_named(_unknown(data), options, explain)]
+    taught: dict[str, Any] = {}
+    if context and chosen.memory is not None:
+        taught = {"memory": chosen.memory()}
+        for earlier in context:
+            chosen.decode(input_bytes(earlier), options, explain=False, **taught)
     return [
         _named(decoded, options, explain, meter_type)
-        for decoded in chosen.decode(data, options, explain=explain)
+        for decoded in chosen.decode(data, options, explain=explain, **taught)
     ]
 
 

@@ -58,6 +58,7 @@ def hand_over(decoded: Decoded, options: DecodeOptions, *, explain: bool) -> Dec
         encrypted=decoded.encrypted or found.encrypted,
         layers=decoded.layers + found.layers,
         meter=replace(decoded.meter, system_title=found.meter.system_title),
+        seals=decoded.seals + found.seals,
     )
 
 

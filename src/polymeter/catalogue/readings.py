@@ -87,7 +87,9 @@ def _printable(data: bytes) -> bool:
 def series_name(record: Record, quantity: str) -> str:
     """The name of a record's series: its OBIS code, else the quantity with what tells it apart."""
     if record.obis is not None:
-        return record.obis
+        # What else an object says has a series of its own, as CODE/ATTRIBUTE or CODE[n].
+        more = record.name.startswith((f"{record.obis}/", f"{record.obis}["))
+        return record.name if more else record.obis
     name = quantity.replace(" ", "_")
     # A record whose own name begins with its quantity says more, as voltage.l1 does.
     if record.name and (quantity == "unknown" or record.name.partition(".")[0] == name):

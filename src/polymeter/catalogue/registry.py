@@ -1,14 +1,16 @@
 """The protocols that can be decoded: one line announces each.
 
 A protocol's package is imported when it is first used. It offers `decode` and `detect`, as
-`polymeter.protocols.iec62056_21` does.
+`polymeter.protocols.iec62056_21` does; where telegrams can only be read together, as in
+`polymeter.protocols.wmbus`, also the `Memory` that `decode` then takes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, cast
+from typing import Any, Final, cast
 from typing import Protocol as TypingProtocol
 
 from polymeter.protocols.wire import Decoded, DecodeOptions, LocalProtocolError
@@ -18,7 +20,7 @@ __all__ = ["PROTOCOLS", "Protocol", "protocol_named"]
 
 class _Decode(TypingProtocol):
     def __call__(
-        self, data: bytes, options: DecodeOptions = ..., *, explain: bool = True
+        self, data: bytes, options: DecodeOptions = ..., *, explain: bool = True, memory: Any = ...
     ) -> list[Decoded]: ...
 
 
@@ -38,6 +40,11 @@ class Protocol:
     def decode(self) -> _Decode:
         """The package's `decode`."""
         return cast(_Decode, import_module(self.package).decode)
+
+    @property
+    def memory(self) -> Callable[[], object] | None:
+        """What makes a memory for `decode`, where telegrams of this protocol teach those after them."""
+        return getattr(import_module(self.package), "Memory", None)
 
     @property
     def detect(self) -> _Detect:

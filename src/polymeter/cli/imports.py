@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,15 +15,16 @@ from polymeter.protocols.wire import LocalProtocolError, ProtocolError
 
 __all__ = ["KINDS", "register"]
 
-KINDS: Final = (
-    "iec62056_21_password",
-    "dlms_global_unicast_encryption_key",
-    "dlms_global_broadcast_encryption_key",
-    "dlms_global_authentication_key",
-)
+_DLMS_SIZES: Final = (32, 64)
+KINDS: Final[Mapping[str, tuple[int, ...]]] = {
+    "iec62056_21_password": (),
+    "dlms_global_unicast_encryption_key": _DLMS_SIZES,
+    "dlms_global_broadcast_encryption_key": _DLMS_SIZES,
+    "dlms_global_authentication_key": _DLMS_SIZES,
+    "mbus_encryption_key": (32, 16),
+}
+"""The kinds of secret, and how many hex digits a key has (AES, or DES); a password is text."""
 _COLUMNS: Final = ["meter", "kind", "value"]
-_KEY_SIZES: Final = (32, 64)
-"""Hex digits of a key: 128 or 256 bits."""
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +47,8 @@ def keys(
     """Store meters' passwords and keys, sealed; the whole table or, if a row is wrong, nothing of it.
 
     Kinds: iec62056_21_password, dlms_global_unicast_encryption_key,
-    dlms_global_broadcast_encryption_key, dlms_global_authentication_key. Keys are hex digits.
+    dlms_global_broadcast_encryption_key, dlms_global_authentication_key, mbus_encryption_key (of
+    wireless M-Bus too). Keys are hex digits.
     """
     rows = list(_rows(file))
 
@@ -90,14 +92,16 @@ def _checked(row: list[str], where: str) -> tuple[str, str, bytes]:
         raise LocalProtocolError(f"{where}: there is no kind {kind!r}; there are {', '.join(KINDS)}")
     if not value:
         raise LocalProtocolError(f"{where}: the value is empty")
-    if kind.endswith("_password"):
+    sizes = KINDS[kind]
+    if not sizes:
         return meter, kind, value.encode("utf-8")
     try:
         key = bytes.fromhex(value)
     except ValueError as error:
         raise LocalProtocolError(f"{where}: a key is given in hex digits") from error
-    if len(value) not in _KEY_SIZES:
-        raise LocalProtocolError(f"{where}: a key has 32 or 64 hex digits, not {len(value)}")
+    if 2 * len(key) not in sizes:
+        wanted = " or ".join(map(str, sizes))
+        raise LocalProtocolError(f"{where}: a key has {wanted} hex digits, not {2 * len(key)}")
     return meter, kind, key
 
 

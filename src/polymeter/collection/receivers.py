@@ -1,37 +1,30 @@
-"""Receivers: listen for pushed frames, keep them on disk, and only then answer.
+"""Receivers: take pushed frames, keep them on disk, and only then answer.
 
-A receiver opens nothing. It cuts the stream into frames, spools them, acknowledges, and wakes the
-processor; a slow decoder or an unknown meter never keeps a sender waiting.
+A receiver opens nothing. It cuts what comes into frames, spools them, acknowledges, and wakes the
+processor; a slow decoder or an unknown meter never keeps a sender waiting. Senders come to a port
+of ours, or the receiver goes to where they talk: a serial line, a port of theirs, a broker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
 
+from polymeter.collection.intake import Intake
+from polymeter.collection.lines import Connecting, Subscribing
+from polymeter.collection.pushed import MQTT, ReceiverAddress
 from polymeter.domain import Clock
-from polymeter.observe import metrics
-from polymeter.protocols.dlms.push import PushedWrappers
-from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
-from polymeter.protocols.p1.push import PushedTelegrams
-from polymeter.protocols.sml.push import PushedFrames
-from polymeter.protocols.wire import (
-    LocalProtocolError,
-    NeedData,
-    RemoteProtocolError,
-    TimedOut,
-    TransportError,
-)
-from polymeter.protocols.wmbus.push import PushedTelegrams as RadioTelegrams
-from polymeter.store import Frame, Store, StoreUnavailable, new_uid
+from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, TimedOut, TransportError
+from polymeter.store import Store, StoreUnavailable
 from polymeter.transports.inbox import AsyncStream
+from polymeter.transports.mqtt import Broker
 from polymeter.transports.tcp import TCPServer
 from polymeter.transports.udp import UDPServer
-from polymeter.transports.urls import URL
 
 __all__ = ["Receiver", "ReceiverAddress"]
 
@@ -41,73 +34,19 @@ _SILENCE_S: Final = 120.0
 """A connection on which nothing whole comes for so long is closed."""
 
 
-class _Splitter(Protocol):
-    def receive_data(self, data: bytes) -> None: ...
+class _Line(Protocol):
+    @abstractmethod
+    async def start(self) -> int: ...
 
-    def next_frame(self) -> bytes | NeedData: ...
+    @abstractmethod
+    async def close(self) -> None: ...
 
-
-@dataclass(frozen=True, slots=True)
-class _Pushed:
-    """How one protocol is received: what cuts its stream, and what it is answered, if anything."""
-
-    splitter: Callable[[], _Splitter]
-    kept: bytes = b""
-    damaged: bytes = b""
-    lines: tuple[str, ...] = ("tcp",)
-    datagram_end: bytes = b""
-    """What a datagram may lack that its splitter waits for: the end of a line."""
-
-
-_PROTOCOLS: Final[Mapping[str, _Pushed]] = {
-    "iec62056-21": _Pushed(PushedReadOuts, kept=b"\x06", damaged=b"\x15"),
-    "p1": _Pushed(PushedTelegrams),
-    "sml": _Pushed(PushedFrames),
-    "dlms": _Pushed(PushedWrappers, lines=("tcp", "udp")),
-    "wmbus": _Pushed(RadioTelegrams, lines=("tcp", "udp"), datagram_end=b"\n"),
-}
-"""One line for each protocol that is pushed."""
-
-_PARAMETERS: Final = {"organization": "name of the organization whose meters push here"}
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverAddress:
-    """Where to listen, for what, and for whom: ``iec62056-21://0.0.0.0:5000?organization=NAME``.
-
-    Datagrams are received under ``dlms+udp://0.0.0.0:4059`` or ``dlms://0.0.0.0:4059?udp``.
-    """
-
-    protocol: str
-    host: str
-    port: int
-    organization: str | None
-    line: str = "tcp"
-
-    @classmethod
-    def parse(cls, text: str) -> ReceiverAddress:
-        """Take an address apart.
-
-        Raises:
-            LocalProtocolError: it names a protocol that is not received, or no port.
-        """
-        url = URL.parse(text)
-        url.refuse_unknown(_PARAMETERS)
-        if url.scheme not in _PROTOCOLS:
-            raise LocalProtocolError(f"{url.scheme} cannot be received; there are {', '.join(_PROTOCOLS)}")
-        if url.line not in (lines := _PROTOCOLS[url.scheme].lines):
-            over = " or ".join(lines)
-            raise LocalProtocolError(f"{url.scheme} cannot be received by {url.line}, only by {over}")
-        return cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"), url.line)
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        scheme = self.protocol if self.line == "tcp" else f"{self.protocol}+{self.line}"
-        return f"{scheme}://{host}:{self.port}"
+    @abstractmethod
+    async def wait(self) -> None: ...
 
 
 class Receiver:
-    """One listening port."""
+    """One entrance."""
 
     def __init__(
         self,
@@ -116,88 +55,82 @@ class Receiver:
         store: Store,
         clock: Clock,
         wake: Callable[[], None] = lambda: None,
+        *,
+        broker: Broker | None = None,
     ) -> None:
         self.address = address
-        self._organization = organization
-        self._store = store
-        self._clock = clock
-        self._wake = wake
-        self._pushed = _PROTOCOLS[address.protocol]
-        self._server: TCPServer | UDPServer = (
-            UDPServer(self._handle_datagram) if address.line == "udp" else TCPServer(self._handle)
-        )
+        self._intake = Intake(address, organization, store, clock, wake)
+        self._line = _line(self._intake, broker)
 
     async def start(self) -> int:
-        """Begin to listen; gives the port.
+        """Begin to listen; gives the port, 0 where the receiver goes to others.
 
         Raises:
             TransportError: the port cannot be opened.
         """
-        return await self._server.listen(self.address.host, self.address.port)
+        return await self._line.start()
+
+    async def wait(self) -> None:
+        """Return never.
+
+        Raises:
+            LocalProtocolError: the receiver can never work as its address is.
+        """
+        await self._line.wait()
 
     async def close(self) -> None:
         """Stop listening and end the connections; what was acknowledged is on disk."""
+        self._intake.close()
+        await self._line.close()
+
+
+def _line(intake: Intake, broker: Broker | None) -> _Line:
+    line = intake.address.line
+    if line in MQTT:
+        wanted = intake.address.broker or broker
+        if wanted is None:
+            raise LocalProtocolError(f"receiver {intake.address} names no broker, and MQTT_URL is not set")
+        return Subscribing(intake, wanted)
+    return _Listening(intake) if line in ("tcp", "udp") else Connecting(intake)
+
+
+class _Listening:
+    """A port of ours."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._server: TCPServer | UDPServer = (
+            UDPServer(self._datagram) if intake.address.line == "udp" else TCPServer(self._connection)
+        )
+
+    async def start(self) -> int:
+        return await self._server.listen(self._intake.address.host, self._intake.address.port)
+
+    async def wait(self) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
         await self._server.close()
 
-    async def _handle(self, stream: AsyncStream) -> None:
-        splitter = self._pushed.splitter()
+    async def _connection(self, stream: AsyncStream) -> None:
         try:
-            while data := await stream.receive(_SILENCE_S):
-                splitter.receive_data(data)
-                await self._take(splitter, stream.peer, stream.send)
+            await self._intake.stream(stream, stream.peer, _SILENCE_S)
         except TimedOut:
             _log.info("sender silent, closed", peer=stream.peer)
         except RemoteProtocolError as error:
-            metrics.frames.labels("refused").inc()
-            _log.warning("sender refused", peer=stream.peer, reason=str(error))
+            self._intake.refuse(stream.peer, str(error))
         except StoreUnavailable as error:
             # Not acknowledged, so the sender still has it and comes again.
             _log.error("frame not kept", peer=stream.peer, reason=str(error))
         except TransportError as error:
             _log.info("sender gone", peer=stream.peer, reason=str(error))
 
-    async def _handle_datagram(self, data: bytes, peer: str) -> None:
+    async def _datagram(self, data: bytes, peer: str) -> None:
         """Keep the frames of a datagram. Nobody is answered: a sender of datagrams does not listen."""
-        splitter = self._pushed.splitter()
+        frames = [(frame, peer) for frame in self._intake.cut(data, peer)]
+        if not frames:
+            return
         try:
-            splitter.receive_data(data + self._pushed.datagram_end)
-            if not await self._take(splitter, peer):
-                metrics.frames.labels("refused").inc()
-                _log.warning("no whole frame in a datagram", peer=peer, size=len(data))
-        except RemoteProtocolError as error:
-            metrics.frames.labels("refused").inc()
-            _log.warning("datagram refused", peer=peer, reason=str(error))
+            await self._intake.keep(frames)
         except StoreUnavailable as error:
             _log.error("frame not kept", peer=peer, reason=str(error))
-
-    async def _take(
-        self, splitter: _Splitter, peer: str, send: Callable[[bytes], Awaitable[None]] | None = None
-    ) -> int:
-        """Keep and answer every whole frame that waits; how many bytes have gone."""
-        taken = 0
-        while True:
-            try:
-                frame = splitter.next_frame()
-            except RemoteProtocolError as error:
-                metrics.frames.labels("refused").inc()
-                _log.warning("damaged frame", peer=peer, reason=str(error))
-                if send is not None and self._pushed.damaged:
-                    await send(self._pushed.damaged)
-                continue
-            if isinstance(frame, NeedData):
-                return taken
-            taken += len(frame)
-            kept = Frame(
-                self.address.protocol,
-                frame,
-                self._clock.now(),
-                new_uid(),
-                organization=self._organization,
-                entrance=str(self.address),
-                peer=peer,
-            )
-            await self._store.spool([kept])
-            metrics.frames.labels("received").inc()
-            self._wake()
-            if send is not None and self._pushed.kept:
-                await send(self._pushed.kept)

@@ -25,8 +25,9 @@ from polymeter.bus import Bus, BusUnavailable
 from polymeter.catalogue import TelegramReading
 from polymeter.catalogue.readings import value_text
 from polymeter.collection.publishing import Origin, batch_message, messages_of
+from polymeter.collection.sealed import KINDS, key_bytes
 from polymeter.domain import Clock, Meter, NetworkInterface, Source
-from polymeter.drivers import Row, connect_async
+from polymeter.drivers import Row, connect_async, driver_named
 from polymeter.drivers.faces import driver_for
 from polymeter.messages import INCOMING, STORED, AmrTaskResult, NewMeterReading, encode, routing_key
 from polymeter.observe import metrics
@@ -48,6 +49,7 @@ from polymeter.store import (
     task_runs,
     tasks,
 )
+from polymeter.transports.urls import scheme_of
 
 __all__ = ["SCHEMES", "SECRET_PARAMETERS", "Worker", "address_of", "retry_pause_s"]
 
@@ -56,8 +58,8 @@ _log = structlog.get_logger(__name__)
 SCHEMES: Final = {"dlms-cosem": "dlms", "i-flag": "corus", "lis-200": "lis200"}
 """Utilitarian's names of protocols, where they differ from the schemes of addresses."""
 
-SECRET_PARAMETERS: Final = {"iec62056_21_password": "password"}
-"""Kind of secret to the address parameter that carries it."""
+SECRET_PARAMETERS: Final = {"iec62056_21_password": "password", "mbus_encryption_key": "key"}
+"""Kind of secret to the address parameter that carries it, where the driver has that parameter."""
 
 _RUN_S: Final = 600.0
 """A conversation that takes longer is given up."""
@@ -104,7 +106,7 @@ def address_of(meter: Meter, interface: NetworkInterface | None, secrets: dict[s
     """The address under which a driver reaches a meter.
 
     Raises:
-        LocalProtocolError: neither the meter nor an interface says where it is.
+        LocalProtocolError: neither the meter nor an interface says where it is, or nobody reads such meters.
     """
     address = meter.url
     if address is None:
@@ -115,7 +117,10 @@ def address_of(meter: Meter, interface: NetworkInterface | None, secrets: dict[s
         address = f"{SCHEMES.get(meter.protocol, meter.protocol)}://{host}{port}"
         if meter.iec62056_21_address:
             address += f"?address={quote(meter.iec62056_21_address, safe='')}"
+    understood = driver_named(scheme_of(address)).parameters
     for parameter, value in secrets.items():
+        if parameter not in understood:
+            continue
         address += f"{'&' if '?' in address else '?'}{parameter}={quote(value, safe='')}"
     return address
 
@@ -349,7 +354,7 @@ def _load(tx: Tx, run: Run, key: SecretKey, default_zone: str) -> _Job:
         except InvalidSecret as error:
             raise _Impossible(str(error)) from error
         if value is not None:
-            known[parameter] = value.decode("utf-8")
+            known[parameter] = value.decode("utf-8") if kind not in KINDS else key_bytes(value).hex()
     zone, allowed = default_zone, None
     config_id = _config_of(tx, meter)
     if config_id is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -154,13 +153,8 @@ class DLMS(Driver):
                 name = str(record.attribute.instance)
                 readings.append(self.refused(name, refusal_text(record.result)))
             else:
-                readings.append(self._reading(record))
+                readings.append(telegram_reading(record, self.meter_type))
         return readings
-
-    def _reading(self, record: Record) -> TelegramReading:
-        """A reading; what is not an object's usual value has a series of its own."""
-        named = telegram_reading(record, self.meter_type)
-        return replace(named, series=record.name) if record.name != record.obis else named
 
     def read_profile(self, profile: str, start: datetime, end: datetime) -> Procedure[list[Row]]:
         """Read the rows of a profile from `start` up to and including `end`."""
@@ -188,7 +182,9 @@ class DLMS(Driver):
                 name += f"/{column.attribute}"
             if column.data_index:
                 name += f"[{column.data_index}]"
-            readings.append(self._reading(Record(name, value, unit, str(code), time=moment)))
+            readings.append(
+                telegram_reading(Record(name, value, unit, str(code), time=moment), self.meter_type)
+            )
         return Row(moment, tuple(readings), status)
 
     def clock(self) -> Procedure[datetime]:

@@ -17,7 +17,7 @@ from polymeter.catalogue import MeterType, TelegramReading, meter_types
 from polymeter.protocols import obis
 from polymeter.protocols.procedure import Parity, Procedure
 from polymeter.protocols.wire import LocalProtocolError, Value
-from polymeter.transports.urls import URL
+from polymeter.transports.urls import LINES_WITH_PATH, URL
 
 __all__ = ["Call", "Discovered", "Driver", "Row", "argument_value", "call", "writing_call"]
 
@@ -89,6 +89,8 @@ class Driver:
     """Baud rate, bits and parity that a serial line begins with."""
     has_path: ClassVar[bool] = False
     """Whether the address's path names the meter, as on a bus."""
+    listens: ClassVar[bool] = False
+    """Whether the meter sends by itself: datagrams then come to a port of ours."""
     parameters: ClassVar[Mapping[str, str]] = {}
     """The address parameters this driver understands, with what they mean."""
 
@@ -104,7 +106,8 @@ class Driver:
         """Told by a scan of each meter as it is found."""
         self.on_progress: Callable[[str, float], None] = _ignore
         """Told by a scan what is tried now and which part of the whole is done."""
-        if not self.has_path and url.line != "serial" and url.path not in ("", "/"):
+        own_path = self.has_path or url.line in LINES_WITH_PATH
+        if not own_path and url.path not in ("", "/"):
             raise LocalProtocolError(f"an address of {self.scheme} has no path: leave out {url.path!r}")
 
     def open(self) -> Procedure[None]:

@@ -82,7 +82,8 @@ class Meter(_Face):
 
     def __enter__(self) -> Meter:
         if self._line is None:
-            self._line = open_blocking(self.driver.url, *self.driver.serial_line)
+            driver = self.driver
+            self._line = open_blocking(driver.url, *driver.serial_line, listening=driver.listens)
         try:
             self._run(self.driver.open())
         except BaseException:
@@ -149,7 +150,8 @@ class AsyncMeter(_Face):
 
     async def __aenter__(self) -> AsyncMeter:
         if self._line is None:
-            self._line = await open_async(self.driver.url, *self.driver.serial_line)
+            driver = self.driver
+            self._line = await open_async(driver.url, *driver.serial_line, listening=driver.listens)
         try:
             await self._run(self.driver.open())
         except BaseException:

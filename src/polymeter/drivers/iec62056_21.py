@@ -145,7 +145,7 @@ class IEC6205621(TextDriver):
         else:
             identification = yield from self._sign_on()
             data = (yield from iec62056_21.read_out(self._connection, identification, self._options)).data
-        return self._readings(iec62056_21.decode_data(data))
+        return [telegram_reading(record, self.meter_type) for record in iec62056_21.data_records(data)]
 
     def _read_each(self, objects: Iterable[str]) -> Procedure[list[TelegramReading]]:
         yield from self._enter_programming()

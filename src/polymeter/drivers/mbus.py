@@ -124,7 +124,10 @@ class MBus(Driver):
     def adjust_clock(self, seconds: int) -> Procedure[None]:
         """Move the meter's clock by some seconds, forward or back."""
         address = yield from self._reached()
-        yield from mbus.adjust_clock(self._connection, address, seconds, self._options)
+        answers = yield from mbus.read(self._connection, address, self._options)
+        header = answers[0].body.header
+        named = header if isinstance(header, mbus.LongHeader) else None
+        yield from mbus.adjust_clock(self._connection, address, seconds, self._options, named)
 
     @writing_call
     def reset(self, subcode: int | None = None) -> Procedure[None]:

@@ -24,6 +24,7 @@ _OURS: Final = {
     "mbus": "polymeter.drivers.mbus:MBus",
     "p1": "polymeter.drivers.p1:P1",
     "sml": "polymeter.drivers.sml:SML",
+    "wmbus": "polymeter.drivers.wmbus:WMBus",
 }
 
 

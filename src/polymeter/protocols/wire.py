@@ -18,6 +18,7 @@ Any other exception that leaves a protocol package is a bug in polymeter.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -46,6 +47,7 @@ __all__ = [
     "Tree",
     "Value",
     "Writer",
+    "key_fingerprint",
 ]
 
 Value = int | Decimal | bytes | str | datetime | date | time | None
@@ -150,6 +152,8 @@ class MeterIdentity:
     system_title: str | None = None
     identification: str | None = None
     """What the meter calls itself, where the protocol has such a text."""
+    address: str | None = None
+    """Its secondary address, sixteen digits, where it has one (M-Bus): the number with maker and kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +169,19 @@ class Seal(NamedTuple):
     """How one envelope of a frame was protected; no key, only its fingerprint."""
 
     system_title: bytes
+    """Whose envelope it is; of a radio meter, which has no title, M and A."""
     key_fingerprint: bytes
-    invocation_counter: int
+    invocation_counter: int | None
+    """The counter that tells this message from all others under the key, `None` where there is none."""
     verified: bool | None
     """Its authentication tag fits; `False` without the key for it, `None` where there is no tag."""
+    content: bytes = b""
+    """Digest of what was inside, where the same message may rightly come more than once: by radio."""
+
+
+def key_fingerprint(key: bytes) -> bytes:
+    """By what a key may be told from others without being told itself."""
+    return hashlib.sha256(b"polymeter counter" + key).digest()[:8]
 
 
 @dataclass(slots=True)
@@ -216,6 +229,9 @@ class Decoded:
     """The frame as the protocol's own value; what a hand-over to another protocol looks at."""
     seals: tuple[Seal, ...] = ()
     """Of the envelopes that were opened, outermost first; whoever keeps counters checks them."""
+    waits_for: str | None = None
+    """Which other telegram of the same meter it takes to read this one: ``format 1A2B``, or
+    ``fragment 2 of a message``. `None` where the frame says all there is by itself."""
 
 
 class Tree:

@@ -25,12 +25,14 @@ __all__ = [
     "Frame",
     "FrameStatus",
     "add",
+    "awaited",
     "expire",
     "get",
     "ids",
     "mark",
     "new_uid",
     "page",
+    "release",
     "requeue",
     "waiting",
 ]
@@ -176,6 +178,25 @@ def requeue(
         where.append(_f.protocol == protocol)
     if ids is not None:
         where.append(_f.id.in_(list(ids)))
+    return tx.execute(sa.update(tables.frame).where(*where).values(status=str(FrameStatus.NEW)))
+
+
+def awaited(tx: Tx) -> list[tuple[UUID | None, str]]:
+    """The meters that quarantined frames wait for, each with the organization whose frames wait."""
+    where = (_f.status == str(FrameStatus.QUARANTINED), _f.meter.is_not(None))
+    rows = tx.rows(sa.select(_f.organization, _f.meter).where(*where).distinct())
+    return [(row[0], row[1]) for row in rows]
+
+
+def release(tx: Tx, organization: UUID | None, meter: str, reason: str | None = None) -> int:
+    """Make the quarantined frames that wait for a meter new again; with `reason`, those of that reason."""
+    where = [
+        _f.status == str(FrameStatus.QUARANTINED),
+        _f.meter == meter,
+        _f.organization.is_(None) if organization is None else _f.organization == organization,
+    ]
+    if reason is not None:
+        where.append(_f.reason == reason)
     return tx.execute(sa.update(tables.frame).where(*where).values(status=str(FrameStatus.NEW)))
 
 

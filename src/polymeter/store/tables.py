@@ -265,6 +265,7 @@ frame = _table(
     C("compressed", sa.Boolean, nullable=False),
     C("payload", sa.LargeBinary, nullable=False),
     sa.Index("ix_frame_status_id", "status", "id"),
+    sa.Index("ix_frame_status_meter", "status", "meter"),
 )
 outbox = _table(
     "outbox",
@@ -285,6 +286,7 @@ invocation_counter = _table(
     C("sender", sa.Text, primary_key=True),
     C("value", sa.BigInteger, primary_key=True, autoincrement=False),
     C("frame", BigInt, nullable=False),
+    C("content", sa.LargeBinary),
     sa.Index("ix_invocation_counter_sender_frame", "sender", "frame"),
 )
 task = _table(

@@ -1,4 +1,4 @@
-"""UDP: one meter's datagrams. A `receive` gives one datagram, whole."""
+"""UDP: one meter's datagrams, or those of a port of ours. A `receive` gives one datagram, whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from polymeter.protocols.wire import TransportError
 from polymeter.transports.inbox import Inbox, timed_out
 
-__all__ = ["UDP", "AsyncUDP", "UDPServer", "connect", "connect_async"]
+__all__ = ["UDP", "AsyncUDP", "UDPServer", "bind", "bind_async", "connect", "connect_async"]
 
 _SYSTEM_BUFFER: Final = 4 << 20
 
@@ -151,6 +151,30 @@ class UDPServer(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def bind(host: str, port: int) -> UDP:
+    """Open a blocking datagram socket that takes what anybody sends to this port."""
+    opened: socket.socket | None = None
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        opened = socket.socket(family, kind, proto)
+        opened.bind(address)
+    except (OSError, UnicodeError) as error:
+        if opened is not None:
+            opened.close()
+        raise TransportError(f"cannot listen on {host} port {port}: {error}") from error
+    return UDP(opened)
+
+
+async def bind_async(host: str, port: int) -> AsyncUDP:
+    """The asyncio twin of `bind`."""
+    loop = asyncio.get_running_loop()
+    try:
+        _, endpoint = await loop.create_datagram_endpoint(AsyncUDP, local_addr=(host, port))
+    except (OSError, UnicodeError) as error:
+        raise TransportError(f"cannot listen on {host} port {port}: {error}") from error
+    return endpoint
 
 
 def connect(host: str, port: int) -> UDP:

@@ -1,24 +1,34 @@
 """Addresses of meters: ``SCHEME://HOST:PORT/PATH?NAME=VALUE`` and which line they mean.
 
 The scheme names the protocol and, after a plus sign, the line: none for the protocol's own
-(TCP, or UDP with ``?udp``), ``+serial``, ``+rfc2217``, ``+modem``. Parameters are either the
-line's, listed in `LINE_PARAMETERS`, or the driver's; whoever reads an address checks that none is
-left over, so that a misspelt one is refused and not ignored.
+(TCP, or UDP with ``?udp``), ``+serial``, ``+rfc2217``, ``+modem``, ``+mqtt``, ``+mqtts``, and for
+receivers, whose own line listens, ``+connect``. Parameters are either the line's, listed in
+`LINE_PARAMETERS`, or the driver's; whoever reads an address checks that none is left over, so that a
+misspelt one is refused and not ignored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from polymeter.protocols.procedure import Parity, Procedure
 from polymeter.protocols.wire import LocalProtocolError
-from polymeter.transports import modem, serial, tcp, udp
+from polymeter.transports import modem, mqtt, serial, tcp, topics, udp
 from polymeter.transports.runners import AsyncTransport, Transport, run, run_blocking
 
-__all__ = ["LINE_PARAMETERS", "SECRET_PARAMETERS", "URL", "open_async", "open_blocking", "scheme_of"]
+__all__ = [
+    "LINES_WITH_PATH",
+    "LINE_PARAMETERS",
+    "SECRET_PARAMETERS",
+    "URL",
+    "open_async",
+    "open_blocking",
+    "scheme_of",
+]
 
 LINE_PARAMETERS: Final = {
     "timeout": "seconds to wait for a connection (10)",
@@ -30,9 +40,15 @@ LINE_PARAMETERS: Final = {
     "parity_bit": "even or odd: put it into bit 7, for 7-bit meters behind a line of 8 bits without parity",
     "via": "modem: the line that the modem is on, serial:///dev/ttyS0 or tcp://HOST:PORT",
     "init": "modem: commands sent before dialling, separated by semicolons",
+    "user": "mqtt: as whom to go to the broker",
+    "password_file": "mqtt: file that holds the password of that user",
+    "ca_file": "mqtts: certificates to trust (the system's)",
+    "client_id": "mqtt: name by which the broker knows us (receivers: made of organization and topic)",
 }
 SECRET_PARAMETERS: Final = frozenset({"password", "code", "key", "auth_key", "dedicated_key", "private_key"})
-_LINES: Final = ("tcp", "udp", "serial", "rfc2217", "modem")
+LINES_WITH_PATH: Final = ("serial", *mqtt.PORTS)
+"""Lines whose addresses have a path of their own: a device, or a topic."""
+_LINES: Final = ("tcp", "udp", "serial", "rfc2217", "modem", "connect", *mqtt.PORTS)
 
 
 def scheme_of(address: str) -> str:
@@ -90,7 +106,8 @@ class URL:
         if line != "modem" and "@" in split.netloc:
             raise LocalProtocolError("an address has no user before @; a password is a parameter")
         host = unquote(split.netloc) if line == "modem" else unquote(split.hostname or "")
-        port = default_port if port is None and line in ("tcp", "udp") else port
+        if port is None:
+            port = default_port if line in ("tcp", "udp") else mqtt.PORTS.get(line)
         url = cls(scheme, line, host, port, unquote(split.path), parameters)
         url._check()
         return url
@@ -100,6 +117,12 @@ class URL:
             if not self.path:
                 raise LocalProtocolError("a serial address needs a device: SCHEME+serial:///dev/ttyUSB0")
             return
+        if self.line in mqtt.PORTS and self.path in ("", "/"):
+            raise LocalProtocolError(
+                f"an address by {self.line} needs a topic: {self._scheme()}://HOST/TOPIC"
+            )
+        if not self.host and self.line in mqtt.PORTS:
+            return  # the broker of the settings
         if not self.host:
             raise LocalProtocolError(f"the address of a meter by {self.line} needs a host or number")
         if self.line != "modem" and self.port is None:
@@ -125,6 +148,28 @@ class URL:
     def bracketed_host(self) -> str:
         """The host as it stands in an address: IPv6 in brackets."""
         return f"[{self.host}]" if ":" in self.host and self.line != "modem" else self.host
+
+    @property
+    def topic(self) -> str:
+        """The topic of an address by MQTT, wildcards and all."""
+        return self.path.removeprefix("/")
+
+    def broker(self) -> mqtt.Broker:
+        """The broker of an address by MQTT.
+
+        Raises:
+            LocalProtocolError: it names none, or the file of the password cannot be read.
+        """
+        if not self.host or self.port is None:
+            raise LocalProtocolError(f"{self._scheme()} needs the broker's host")
+        file, password = self.parameters.get("password_file"), None
+        if file is not None:
+            try:
+                password = Path(file).read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise LocalProtocolError(f"cannot read password_file {file}: {error}") from error
+        user, ca_file = self.parameters.get("user"), self.parameters.get("ca_file")
+        return mqtt.Broker(self.host, self.port, self.line == "mqtts", user, password, ca_file)
 
     def number(self, name: str, default: float) -> float:
         """A parameter that is a number, not negative and not endless."""
@@ -217,8 +262,12 @@ class _AsyncModem:
             await self._line.close()
 
 
-def open_blocking(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N") -> Transport:
+def open_blocking(
+    url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N", *, listening: bool = False
+) -> Transport:
     """Open the line that `url` means; the serial settings are the protocol's, unless the URL has its own.
+
+    With `listening` datagrams are taken on a port of ours and not fetched from one of theirs.
 
     Raises:
         TransportError: the line cannot be opened.
@@ -238,12 +287,16 @@ def open_blocking(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N
                 raise
             return _Modem(line)
         case "udp":
-            return udp.connect(url.host, url.port or 0)
+            return (udp.bind if listening else udp.connect)(url.host, url.port or 0)
+        case "mqtt" | "mqtts":
+            return topics.connect(url.broker(), url.topic, timeout_s)
         case _:
             return tcp.connect(url.host, url.port or 0, timeout_s)
 
 
-async def open_async(url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N") -> AsyncTransport:
+async def open_async(
+    url: URL, baud: int = 9600, bits: int = 8, parity: Parity = "N", *, listening: bool = False
+) -> AsyncTransport:
     """The asyncio twin of `open_blocking`."""
     timeout_s = url.number("timeout", 10.0)
     match url.line:
@@ -259,6 +312,8 @@ async def open_async(url: URL, baud: int = 9600, bits: int = 8, parity: Parity =
                 raise
             return _AsyncModem(line)
         case "udp":
-            return await udp.connect_async(url.host, url.port or 0)
+            return await (udp.bind_async if listening else udp.connect_async)(url.host, url.port or 0)
+        case "mqtt" | "mqtts":
+            return await topics.connect_async(url.broker(), url.topic, timeout_s)
         case _:
             return await tcp.connect_async(url.host, url.port or 0, timeout_s)

@@ -119,6 +119,75 @@ def test_a_wrong_key_has_its_own_error(framing: Framing, sap: int, keys: Keys) -
         attempt(framing, sap, keys=keys)
 
 
+def test_a_refusal_blames_only_what_took_part() -> None:
+    """A deciphering error says nothing of its cause; how we protect narrows it down."""
+    wrong = Keys(OTHER, c.KEYS.authentication)
+    with pytest.raises(
+        AccessDenied, match=r"its encryption key, its authentication key or the system title[^,]*$"
+    ):
+        attempt("wrapper", 6, keys=wrong)
+    only = {"control": ENCRYPTED}
+    with pytest.raises(AccessDenied, match=r"its encryption key or the system title.*authenticated as well$"):
+        attempt("wrapper", 6, c.meter(**only), keys=wrong, **only)
+    only = {"control": AUTHENTICATED}
+    with pytest.raises(AccessDenied, match=r"its authentication key or the system title.*encrypted as well$"):
+        attempt("wrapper", 6, c.meter(**only), keys=wrong, **only)
+
+
+@EVERY_FRAMING
+def test_a_wrong_authentication_key_is_told_by_itself_where_it_is_used_by_itself(framing: Framing) -> None:
+    """Encryption alone lets the AARQ pass, so that the proof (GMAC) shows which key is wrong."""
+    only = {"control": ENCRYPTED}
+    with pytest.raises(AccessDenied, match="the authentication key is wrong; the encryption key has opened"):
+        attempt(framing, 5, c.meter(**only), keys=Keys(c.KEYS.encryption, OTHER), **only)
+
+
+def test_a_proof_refused_although_both_keys_fit_is_told_as_that() -> None:
+    with pytest.raises(AccessDenied, match="verified the AARQ with both keys"):
+        attempt("wrapper", 5, proposal={"challenge": b"D" * 16}, served=_changing_challenges())
+
+
+def _changing_challenges() -> Any:
+    """A meter that mistakes what the client sent for another challenge."""
+    served = c.meter()
+    session = served.session
+
+    def confused(sap: int) -> Any:
+        made = session(sap)
+        prove = made._prove
+
+        def wrong(parameters: Any) -> Any:
+            mechanism, exchange = made._pending
+            made._pending = mechanism, exchange._replace(ours=b"another")
+            return prove(parameters)
+
+        made._prove = wrong
+        return made
+
+    served.session = confused  # type: ignore[method-assign]
+    return served
+
+
+def test_a_meter_that_is_silent_leaves_keys_among_the_causes() -> None:
+    absent = c.meter()
+    absent.server = 99
+    with pytest.raises(TimedOut, match="are the keys right"):
+        attempt("wrapper", 6, absent)
+    with pytest.raises(TimedOut) as caught:
+        attempt("wrapper", 16, absent)
+    assert "keys" not in str(caught.value)
+
+
+@pytest.mark.parametrize("sap", [16, 5])
+def test_an_association_says_of_itself_that_it_is_associated(sap: int) -> None:
+    status = AttributeDescriptor(15, OBIS(0, 0, 40, 0, 0), 8)
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        return (yield from get(connection, status)).value  # type: ignore[union-attr]
+
+    assert c.converse("wrapper", sap, conversation) == 2
+
+
 def test_a_missing_key_has_its_own_error() -> None:
     connection = Connection("client", c.carrier("wrapper", 6))
     reader = associate(connection, Proposal())

@@ -1,7 +1,7 @@
 """The traps of the wire, one test each, in the order in which the list of them is kept."""
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -147,6 +147,14 @@ def test_pitfall_06_dates() -> None:
     assert value("026c3534") == date(2025, 4, 21)
     assert value("066d1e1d4a353411") == datetime(2025, 4, 21, 10, 29, 30)
     assert value("066d1e9d4a353411") is None
+    assert value("066d1e1d5f353411") == "2025-04-21 *:29:30"
+    assert value("066d3f3f1f353411") == "2025-04-21 *:*:*"
+    assert value("066d1e1d4ae1f111") == "*-01-01 10:29:30"
+    assert value("066d3d1d4a353411") is None
+    assert value("066d000000000000") is None
+    assert value("036d1e1d0a") == time(10, 29, 30)
+    assert value("036d001e1f") == "*:30:00"
+    assert value("036dffffff") is None
     winter, summer = value("046d1e023a3a"), value("046d1e823a3a")
     assert isinstance(winter, datetime)
     assert isinstance(summer, datetime)
@@ -161,9 +169,18 @@ def test_pitfall_07_extensions() -> None:
     assert (limit.name, limit.unit) == ("volume_flow.upper_limit", "m3/h")
     assert (duration.quantity, duration.unit) == ("duration", "s")
     assert (count.quantity, count.unit) == ("limit exceeds", None)
-    for unknown in ("04ef0101000000", "046f01000000", "04fdfd7701000000", "04930801000000"):
+    for unknown in ("04ef0101000000", "046f01000000", "04fdfd7701000000", "0493fc7701000000"):
         (record,) = records(unknown)
         assert (record.quantity, record.value, record.raw.hex()) == ("unknown", 1, unknown)
+
+
+def test_a_reserved_error_code_is_told_and_the_value_stays() -> None:
+    found = mbus.decode_records(bytes.fromhex("04930801000000"))
+    assert [(record.name, record.value, record.unit) for record in found.records] == [
+        ("volume", Decimal("0.001"), "m3")
+    ]
+    assert "code 08, which is reserved" in found.problems[0].message
+    assert not found.broken
 
 
 def test_pitfall_08_the_exponent_applies_to_reals() -> None:
@@ -196,6 +213,8 @@ def test_pitfall_19_integers_are_signed() -> None:
     assert value("0713ffffffffffffffff") == Decimal("-0.001")
     # Only where the code or an extension says otherwise are they not.
     assert value("01fd17ff") == 255
+    assert value("02fd0effff") == 65535
+    assert value("01fb1aff") == Decimal("25.5")
     assert value("0193fc11ff") == Decimal("0.255")
 
 

@@ -9,7 +9,7 @@ from polymeter.protocols.wire import Record
 
 def records(*lines: str) -> list[Record]:
     data = "\r\n\r\n" + "".join(f"{line}\r\n" for line in lines)
-    return list(p1.records(data, data.encode("latin-1")))
+    return p1.records(data.encode("latin-1"))
 
 
 def test_a_value_without_a_time_has_the_telegrams() -> None:

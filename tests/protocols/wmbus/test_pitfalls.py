@@ -7,7 +7,7 @@ import pytest
 from polymeter.protocols import mbus, wmbus
 from polymeter.protocols.mbus import LongHeader
 from polymeter.protocols.wire import Decoded, DecodeOptions
-from polymeter.protocols.wmbus import FormatMemory, LinkHeader, encode_format_a, encode_format_b, security
+from polymeter.protocols.wmbus import LinkHeader, Memory, encode_format_a, encode_format_b, security
 from polymeter.protocols.wmbus.meter import Sender, compact_frame
 
 KEY, OTHER = bytes(range(16)), bytes(16)
@@ -147,21 +147,21 @@ def test_pitfall_17_formats_are_learned_and_checked(link: LinkHeader) -> None:
     body = compact_frame(bytes.fromhex("0413426c"), RECORDS, bytes.fromhex("d2040000bf25"))
     short = bytes((9 + len(body),)) + bytes(link) + body
     assert "a full frame of this meter teaches it" in messages(one(short))
-    memory = FormatMemory()
-    wmbus.decode(full, formats=memory)
-    (again,) = wmbus.decode(short, formats=memory)
+    memory = Memory()
+    wmbus.decode(full, memory=memory)
+    (again,) = wmbus.decode(short, memory=memory)
     assert [record.raw for record in again.records] == [RECORDS[:6], RECORDS[6:]]
     damaged = short[:-1] + bytes((short[-1] ^ 1,))
-    (refused,) = wmbus.decode(damaged, formats=memory)
+    (refused,) = wmbus.decode(damaged, memory=memory)
     assert not refused.valid
 
 
 def test_pitfall_17_a_format_frame_teaches(link: LinkHeader) -> None:
     headers = bytes.fromhex("0413426c")
     body = b"\x69" + bytes((6,)) + wmbus.compact.signature(headers).to_bytes(2, "little") + headers
-    memory = FormatMemory({})
-    assert wmbus.decode(bytes((9 + len(body),)) + bytes(link) + body, formats=memory)[0].valid
-    assert memory.get(wmbus.compact.signature(headers)) == headers
+    memory = Memory({})
+    assert wmbus.decode(bytes((9 + len(body),)) + bytes(link) + body, memory=memory)[0].valid
+    assert memory.format(bytes(link)[1:], wmbus.compact.signature(headers)) == headers
 
 
 def test_pitfall_18_both_addresses_are_kept() -> None:

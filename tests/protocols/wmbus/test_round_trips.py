@@ -102,6 +102,16 @@ def test_anything_decodes_to_something(data: bytes, lenient: bool) -> None:
         assert decoded.valid or decoded.errors
 
 
+@pytest.mark.parametrize("length", [0xA5, 0xC0])
+def test_a_length_that_is_a_sticks_first_byte_is_a_length(length: int) -> None:
+    data = stripped(b"\x78\x2f\x2f".ljust(length - 9, b"\x2f"))
+    assert data[0] == length
+    for frame in (data, encode_format_a(data)):
+        (decoded,) = wmbus.decode(frame)
+        assert decoded.valid
+        assert wmbus.detect(frame)
+
+
 def test_work_grows_with_the_input() -> None:
     counted = [0, 0]
     for index, size in enumerate((2_000, 8_000)):

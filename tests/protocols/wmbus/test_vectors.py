@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from polymeter.catalogue import decode_frames
-from tests.vectors import check_case, load_vectors, telegram, vector_id
+from tests.vectors import check_case, context, load_vectors, telegram, vector_id
 from tools.fuzz_targets import check_cover
 
 CASES = [case for case in load_vectors("wmbus") if case["protocol"] == "wmbus"]
@@ -46,13 +46,23 @@ def test_a_case_is_met(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=vector_id)
 def test_a_case_is_recognised_and_explained(case: dict[str, Any]) -> None:
-    frames = decode_frames(telegram(case), "wmbus", keys=case["keys"])
+    frames = decode_frames(telegram(case), "wmbus", keys=case["keys"], context=context(case))
     for frame in frames:
         check_cover(frame.decoded)
-    fast = decode_frames(telegram(case), "wmbus", keys=case["keys"], explain=False)
+    fast = decode_frames(telegram(case), "wmbus", keys=case["keys"], explain=False, context=context(case))
     assert [frame.decoded.records for frame in fast] == [frame.decoded.records for frame in frames]
     if all(frame.decoded.valid for frame in frames):
         assert decode_frames(telegram(case), keys=case["keys"])[0].decoded.protocol == "wmbus"
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if context(case)], ids=vector_id)
+def test_what_a_case_waits_for_is_in_its_context(case: dict[str, Any]) -> None:
+    (alone,) = decode_frames(telegram(case), "wmbus", keys=case["keys"])
+    (taught,) = decode_frames(telegram(case), "wmbus", keys=case["keys"], context=context(case))
+    assert taught.decoded.waits_for is None
+    assert len(taught.readings) >= len(alone.readings)
+    if alone.decoded.waits_for is not None:
+        assert len(taught.readings) > len(alone.readings)
 
 
 def test_there_are_enough_of_our_own() -> None:

@@ -90,7 +90,7 @@ class Connection:
         self.server_title: bytes | None = None
         self.state = "associated" if associated else "no association" if carrier.is_up else "no link"
         self._client_blocks = ClientBlocks()
-        self._server_blocks = ServerBlocks()
+        self._server_blocks = ServerBlocks(self.carrier.datagrams)
         self._assembly: Assembly | None = None
         self._blocks_sent = 0
         self._proposed: InitiateRequest | None = None
@@ -190,7 +190,7 @@ class Connection:
         """What was negotiated ends with the association."""
         self.ciphered = False
         self._client_blocks = ClientBlocks()
-        self._server_blocks = ServerBlocks()
+        self._server_blocks = ServerBlocks(self.carrier.datagrams)
         self._assembly = None
         if self.security is not None:
             self.security.use_dedicated(None)

@@ -15,11 +15,11 @@ from polymeter.protocols.dlms.acse import AARE, AARQ, ACSE, decode_acse
 from polymeter.protocols.dlms.apdus import APDU, Assembly, DataAccessResult, decode_apdu
 from polymeter.protocols.dlms.counters import MemoryCounters, accept, counter_id
 from polymeter.protocols.dlms.data import Item
+from polymeter.protocols.dlms.irregular import read_irregular
 from polymeter.protocols.dlms.notifications import attribute_records, records
 from polymeter.protocols.dlms.opening import open_envelope
 from polymeter.protocols.dlms.security import read_header, sender_title
 from polymeter.protocols.dlms.times import instant
-from polymeter.protocols.dlms.untagged import parse_untagged
 from polymeter.protocols.wire import (
     AccessDenied,
     DecodeOptions,
@@ -50,6 +50,30 @@ class Conversation:
         self.asked: tuple[apdus.SelectedAttribute, ...] = ()
         self.blocks = bytearray()
         self.next_block = 1
+        self.assembly: Assembly | None = None
+        """Blocks of a general block transfer whose last one has not come."""
+        self.unfinished: list[tuple[int, int]] = []
+        """Transfers that ended within: in which message, and with how many blocks."""
+        self.messages = 0
+        self._open_in = 0
+
+    def transfer(self, block: apdus.GeneralBlockTransfer) -> Assembly:
+        """The transfer that a block belongs to. Block 1 begins another, unless it comes again."""
+        if self.assembly is None or (block.block_number == 1 and not self.assembly.has(block)):
+            self.leave_transfer()
+            self.assembly = Assembly()
+        self._open_in = self.messages
+        return self.assembly
+
+    def end_transfer(self) -> None:
+        """The last block came."""
+        self.assembly = None
+
+    def leave_transfer(self) -> None:
+        """No more blocks come. Of the messages that brought some the last can be blamed."""
+        if self.assembly is not None:
+            self.unfinished.append((self._open_in - 1, self.assembly.count))
+        self.assembly = None
 
 
 class Contents:
@@ -79,43 +103,35 @@ class Contents:
         self.layers += 1
         return tree.layer(name, data, name) if tree is not None else None, self.layers - 1
 
-    def read(
-        self, data: bytes, tree: Tree | None, layer: int, assembly: Assembly | None = None, depth: int = 0
-    ) -> Assembly | None:
-        """Unwrap the APDU that a layer is. Errors end this layer, not the message.
-
-        Gives the blocks gathered so far, if the APDU is one of several blocks.
-        """
+    def read(self, data: bytes, tree: Tree | None, layer: int, depth: int = 0) -> None:
+        """Unwrap the APDU that a layer is. Errors end this layer, not the message."""
         open_groups = tree.depth() if tree is not None else 0
         try:
-            return self._apdu(data, tree, layer, assembly, depth)
+            self._apdu(data, tree, layer, depth)
         except (RemoteProtocolError, AccessDenied) as error:
             self.fail(error, layer)
             if tree is not None:
                 tree.unwind(open_groups, 0)
         except LocalProtocolError as error:  # a key of the wrong length, say
             self.errors.append(Problem(str(error), 0, layer))
-        return assembly
 
-    def _apdu(
-        self, data: bytes, tree: Tree | None, layer: int, assembly: Assembly | None, depth: int
-    ) -> Assembly | None:
+    def _apdu(self, data: bytes, tree: Tree | None, layer: int, depth: int) -> None:
         if depth > _DEEPEST:
             raise RemoteProtocolError(f"more than {_DEEPEST} envelopes within each other", 0)
         if not data:
             raise RemoteProtocolError("an empty APDU", 0)
         if 0x60 <= data[0] <= 0x63:
             self._association(decode_acse(data, tree), tree, depth)
-            return None
+            return
         apdu = self._decode(data, tree, layer)
         if apdu is None:
-            return None
+            return
         if not self.name or depth:
             self.name = apdu.TITLE
         self.apdu = apdu
         match apdu:
             case apdus.GeneralBlockTransfer():
-                return self._block(apdu, tree, assembly, depth)
+                self._block(apdu, tree, depth)
             case apdus.GeneralGloCiphering(title, content) | apdus.GeneralDedCiphering(title, content):
                 # Who sends it, client or meter, only the title tells; an empty one is the meter's.
                 title = title or sender_title(b"", self.conversation.server_title)
@@ -124,13 +140,14 @@ class Contents:
                 from_client = service in _REQUESTS
                 title = self.conversation.client_title if from_client else self.conversation.server_title
                 self._envelope(title, content, data, tree, layer, depth)
-            case apdus.GeneralCiphering() | apdus.GeneralSigning():
-                self.encrypted = True
+            case apdus.GeneralCiphering(_, title, _, _, _, _, content):
+                title = title or sender_title(b"", self.conversation.server_title)
+                self._envelope(title, content, data, tree, layer, depth, apdu)
+            case apdus.GeneralSigning(content=content):
                 self.title = apdu.originator_system_title
-                raise AccessDenied(f"{apdu.TITLE} needs suites and keys that are not supported", 0)
+                self._signed(content, tree, depth)
             case _:
                 self._values(apdu, data, tree, layer)
-        return None
 
     def _decode(self, data: bytes, tree: Tree | None, layer: int) -> APDU | None:
         """The APDU, or `None` when it was read by a way of its own."""
@@ -150,35 +167,26 @@ class Contents:
         return decode_apdu(data, tree)
 
     def _by_other_rules(self, data: bytes, tree: Tree | None, layer: int) -> bool:
-        """Read what is no APDU by the book: descriptors without tags, or a value without an APDU."""
-        start = 0
-        moment = None
-        try:
-            if data[0] == 0x0F and len(data) > 6:
-                start = 6 + data[5]
-                moment = instant(data[6:start])
-                if parse_untagged(data, start).end != len(data):
-                    return False
-            elif data[0] not in (1, 2) or axdr.parse(data).end != len(data):
-                return False
-        except RemoteProtocolError:
+        """Read what is no APDU by the book, if it can be understood."""
+        found = read_irregular(data, tree)
+        if found is None:
             return False
-        if tree is not None and start:
-            tree.leaf("APDU", 0, 1, None, "data-notification")
-            tree.leaf("long invoke", 1, 5, int.from_bytes(data[1:5], "big"))
-            tree.leaf("length of date time", 5, 6, data[5])
-            if start > 6:
-                tree.leaf("date time", 6, start, moment)
-        self.name = "data-notification" if start else "value"
-        self._own_time(moment, data, start, layer)
-        body = parse_untagged(data, start, tree) if start else axdr.parse(data, 0, tree)
-        self.records += records(body, data, moment, layer)
+        self.name = "data-notification" if found.is_notification else "value"
+        self._own_time(found.moment, data, found.body.start, layer)
+        self.records += records(found.body, data, found.moment, layer)
         return True
 
     # Envelopes
 
     def _envelope(
-        self, title: bytes, content: bytes, data: bytes, tree: Tree | None, layer: int, depth: int
+        self,
+        title: bytes,
+        content: bytes,
+        data: bytes,
+        tree: Tree | None,
+        layer: int,
+        depth: int,
+        envelope: apdus.GeneralCiphering | None = None,
     ) -> None:
         header = read_header(content)
         start = len(data) - len(content)
@@ -196,7 +204,7 @@ class Contents:
         self.encrypted = self.encrypted or header.encrypted
         self.title = title or self.title
         try:
-            opened = open_envelope(self.options, title, content, header)
+            opened = open_envelope(self.options, title, content, header, envelope)
         except AccessDenied as error:
             raise AccessDenied(str(error), start) from error
         counter = counter_id(title, opened.key)
@@ -210,33 +218,36 @@ class Contents:
         below, number = self.layer(tree, "plaintext", opened.plaintext)
         if header.authenticated and not opened.verified and below is not None:
             below.root.meaning = "unverified: no authentication key"
-        self.read(opened.plaintext, below, number, None, depth + 1)
+        self.read(opened.plaintext, below, number, depth + 1)
         if below is not None:
             below.finish(meaning=below.root.meaning)
 
+    def _signed(self, content: bytes, tree: Tree | None, depth: int) -> None:
+        """What is signed can be read by anybody; whose signature it is cannot be told yet."""
+        below, number = self.layer(tree, "signed", content)
+        self.read(content, below, number, depth + 1)
+        if below is not None:
+            below.finish(meaning="unverified: signatures are not checked")
+
     # Blocks, associations
 
-    def _block(
-        self,
-        block: apdus.GeneralBlockTransfer,
-        tree: Tree | None,
-        assembly: Assembly | None,
-        depth: int,
-    ) -> Assembly | None:
-        assembly = assembly or Assembly()
+    def _block(self, block: apdus.GeneralBlockTransfer, tree: Tree | None, depth: int) -> None:
+        conversation = self.conversation
+        if not block.block_data and block.last_block:
+            return  # an acknowledgement
+        assembly = conversation.transfer(block)
         assembly.add(block)
-        if not block.last_block:
-            return assembly
+        if not assembly.is_ended:
+            return
+        conversation.end_transfer()
         if not assembly.complete:
             missing = ", ".join(map(str, assembly.missing)) or "the first"
             raise RemoteProtocolError(f"blocks are missing: {missing}", 2)
         data = assembly.data()
-        if data:
-            below, number = self.layer(tree, "blocks", data)
-            self.read(data, below, number, None, depth + 1)
-            if below is not None:
-                below.finish()
-        return None
+        below, number = self.layer(tree, "blocks", data)
+        self.read(data, below, number, depth + 1)
+        if below is not None:
+            below.finish()
 
     def _association(self, value: ACSE, tree: Tree | None, depth: int) -> None:
         self.apdu = value
@@ -251,7 +262,7 @@ class Contents:
                     self.errors.append(Problem(value.refusal, 0, self.layers - 1))
         if value.user_information:
             below, number = self.layer(tree, "user information", value.user_information)
-            self.read(value.user_information, below, number, None, depth + 1)
+            self.read(value.user_information, below, number, depth + 1)
             if below is not None:
                 below.finish()
         self.name = value.TITLE
@@ -340,8 +351,9 @@ class Contents:
         layer: int,
         date_time: bytes = b"",
     ) -> None:
+        class_id, code, number = attribute
         moment = instant(date_time)
-        self.records += attribute_records(attribute.instance, attribute.attribute, item, data, moment, layer)
+        self.records += attribute_records(code, number, item, data, moment, layer, class_id)
 
     def _datablock(self, block: apdus.GetResponseWithDatablock, tree: Tree | None, layer: int) -> None:
         """A block of a long answer; the last one completes the value."""

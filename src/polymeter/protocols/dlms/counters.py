@@ -8,10 +8,9 @@ and none comes twice. Where the numbers rest is the caller's; `Counters` is the 
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple, Protocol
 
-from polymeter.protocols.wire import AccessDenied, LocalProtocolError
+from polymeter.protocols.wire import AccessDenied, LocalProtocolError, key_fingerprint
 
 __all__ = ["CounterID", "Counters", "MemoryCounters", "OwnCounter", "accept", "counter_id"]
 
@@ -27,7 +26,7 @@ class CounterID(NamedTuple):
 
 def counter_id(system_title: bytes, key: bytes) -> CounterID:
     """The counter of a sender under a key. A dedicated key is a key of its own."""
-    return CounterID(system_title, hashlib.sha256(b"polymeter counter" + key).digest()[:8])
+    return CounterID(system_title, key_fingerprint(key))
 
 
 class Counters(Protocol):

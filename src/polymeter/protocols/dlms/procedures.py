@@ -37,9 +37,11 @@ from polymeter.protocols.dlms.apdus import (
     invoke_id_and_priority,
 )
 from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.ciphering import SecurityContext
 from polymeter.protocols.dlms.connection import Connection
 from polymeter.protocols.dlms.data import Item
 from polymeter.protocols.dlms.hdlc_link import LinkDown
+from polymeter.protocols.dlms.security import AUTHENTICATED, ENCRYPTED
 from polymeter.protocols.dlms.states import Event
 from polymeter.protocols.procedure import Procedure, Receive, Send
 from polymeter.protocols.wire import (
@@ -145,7 +147,7 @@ def ask(connection: Connection, request: APDU, timing: Timing = Timing()) -> Pro
         event = yield from next_event(connection, timing)
         match event:
             case ExceptionResponse() | ConfirmedServiceError():
-                raise refused(event)
+                raise refused(event, connection.security)
             case LinkDown(reason):
                 raise TransportError(f"the link ended: {reason}")
             case APDU():
@@ -155,14 +157,16 @@ def ask(connection: Connection, request: APDU, timing: Timing = Timing()) -> Pro
                 raise RemoteProtocolError(f"a response is expected, {type(event).__name__} came")
 
 
-def refused(answer: ExceptionResponse | ConfirmedServiceError) -> AccessDenied | RemoteProtocolError:
-    """What a refusal of a whole request means to the caller."""
+def refused(
+    answer: ExceptionResponse | ConfirmedServiceError, security: SecurityContext | None = None
+) -> AccessDenied | RemoteProtocolError:
+    """What a refusal of a whole request means to the caller, who protects it with `security`."""
     if isinstance(answer, ConfirmedServiceError):
         if (answer.error, answer.code) == (0, 6):
-            return AccessDenied(_CANNOT_OPEN)
+            return AccessDenied(_cannot_open(security))
         return RemoteProtocolError(f"the meter says: {answer}")
     if answer.service_error == ServiceError.DECIPHERING_ERROR:
-        return AccessDenied(_CANNOT_OPEN)
+        return AccessDenied(_cannot_open(security))
     if answer.service_error == ServiceError.INVOCATION_COUNTER_ERROR:
         expected = answer.invocation_counter
         least = f"; it expects {expected} or more" if expected is not None else ""
@@ -171,10 +175,14 @@ def refused(answer: ExceptionResponse | ConfirmedServiceError) -> AccessDenied |
     return RemoteProtocolError(f"the meter refuses the request: {answer}")
 
 
-_CANNOT_OPEN: Final = (
-    "the meter cannot open what we send: its encryption key, its authentication key"
-    " or the system title it knows of us is another"
-)
+def _cannot_open(security: SecurityContext | None) -> str:
+    """A deciphering error says nothing more; what takes no part in our protection is not to blame."""
+    control = security.security.control if security is not None else AUTHENTICATED | ENCRYPTED
+    keys = "its encryption key" + (", its authentication key" if control & AUTHENTICATED else "")
+    text = f"the meter cannot open what we send: {keys} or the system title it knows of us is another"
+    if not control & AUTHENTICATED:
+        return f"{text}, or it wants messages authenticated as well"
+    return text if control & ENCRYPTED else f"{text}, or it wants messages encrypted as well"
 
 
 def refusal_text(result: int) -> str:

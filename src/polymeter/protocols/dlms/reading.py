@@ -24,8 +24,9 @@ from polymeter.protocols.dlms.apdus import (
 )
 from polymeter.protocols.dlms.axdr import Data, shown
 from polymeter.protocols.dlms.connection import Connection
+from polymeter.protocols.dlms.cosem import VALUE_CLASSES, values_of
 from polymeter.protocols.dlms.data import Item, Tag, octet_string
-from polymeter.protocols.dlms.notifications import reading, scaled
+from polymeter.protocols.dlms.found import reading, scaled
 from polymeter.protocols.dlms.procedures import Timing, action, get, get_with_list, set_attribute
 from polymeter.protocols.dlms.profiles import capture_objects, is_clock, rows
 from polymeter.protocols.dlms.times import DateTime, instant
@@ -52,25 +53,6 @@ __all__ = [
 
 CLOCK: Final = OBIS(0, 0, 1, 0, 0)
 DISCONNECT_CONTROL: Final = OBIS(0, 0, 96, 3, 10)
-
-
-class _Values(NamedTuple):
-    """Where a class keeps values, their scaler and unit, and when they were captured."""
-
-    attributes: tuple[int, ...] = (2,)
-    scale: int | None = None
-    time: int | None = None
-
-
-VALUE_CLASSES: Final[dict[int, _Values]] = {
-    1: _Values(),
-    3: _Values(scale=3),
-    4: _Values(scale=3, time=5),
-    5: _Values((2, 3), scale=4, time=6),
-    8: _Values(),
-    70: _Values((3,)),
-}
-"""The classes whose objects are read when everything is to be read."""
 
 
 class ListedObject(NamedTuple):
@@ -173,7 +155,7 @@ def read_values(
     """The values of objects, in their order. Objects of other classes give their attribute 2."""
     wanted: list[AttributeDescriptor] = []
     for one in objects:
-        layout = VALUE_CLASSES.get(one.class_id, _Values())
+        layout = values_of(one.class_id)
         wanted += [
             AttributeDescriptor(one.class_id, one.name, attribute)
             for attribute in (*layout.attributes, layout.time)
@@ -185,7 +167,7 @@ def read_values(
     answered = dict(zip(wanted, results, strict=True))
     records: list[Record | Refusal] = []
     for one in objects:
-        layout = VALUE_CLASSES.get(one.class_id, _Values())
+        layout = values_of(one.class_id)
         if layout.scale is not None and one.name not in scales.known:
             key = AttributeDescriptor(one.class_id, one.name, layout.scale)
             scales.learn(one.name, answered[key])
@@ -209,7 +191,7 @@ def read_attribute(
     result = yield from get(connection, attribute, None, timing)
     if isinstance(result, int):
         return [Refusal(attribute, result)]
-    layout = VALUE_CLASSES.get(attribute.class_id, _Values())
+    layout = values_of(attribute.class_id)
     scaled_here = layout.scale is not None and attribute.attribute in layout.attributes
     if scaled_here and layout.scale is not None and attribute.instance not in scales.known:
         key = AttributeDescriptor(attribute.class_id, attribute.instance, layout.scale)
@@ -229,7 +211,7 @@ def _records(
 ) -> list[Record]:
     """A record for a simple value, one for each element of a compound one."""
     code = str(attribute.instance)
-    usual = VALUE_CLASSES.get(attribute.class_id, _Values()).attributes[0]
+    usual = values_of(attribute.class_id).attributes[0]
     name = code if attribute.attribute == usual else f"{code}/{attribute.attribute}"
     records = []
     for suffix, item in _leaves(result.item()):

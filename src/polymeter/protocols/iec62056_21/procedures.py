@@ -303,7 +303,7 @@ def whole_answer(
         match answer:
             case DataMessage(data, more):
                 blocks.append(data)
-                size += len(data)
+                size += len(data) + 1  # so that empty blocks, too, come to an end
                 if not more:
                     return "".join(_joined(blocks, joint))
             case Repeat():

@@ -20,7 +20,7 @@ from polymeter.protocols.iec62056_21 import (
     decode_data,
     parse_time,
 )
-from polymeter.protocols.iec62056_21.frames import STRIP_PARITY
+from polymeter.protocols.iec62056_21.blocks import STRIP_PARITY
 from polymeter.protocols.lis200.archives import label
 from polymeter.protocols.lis200.frames import ATTRIBUTES, Address, parse_address, refusal
 from polymeter.protocols.wire import Decoded, DecodeOptions, LocalProtocolError, Node, Problem, Record, Value

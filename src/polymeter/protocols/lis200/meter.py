@@ -220,9 +220,9 @@ def _error(number: int) -> DataMessage:
 
 
 def _key(text: str) -> tuple[int, int, str]:
-    """Ordinal numbers compare as numbers, times as the texts they are."""
+    """Ordinal numbers compare as numbers, however long, times as the texts they are."""
     plain = text.lstrip("0") or "0"
-    return (0, int(plain), "") if plain.isdigit() and plain.isascii() else (1, 0, text)
+    return (0, len(plain), plain) if plain.isdigit() and plain.isascii() else (1, 0, text)
 
 
 def _between(text: str, start: str, end: str) -> bool:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from polymeter.protocols.mbus.tpl import LongHeader, decode_manufacturer
+from polymeter.protocols.mbus.tpl import LongHeader, decode_manufacturer, secondary_address
 from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = ["ANY", "SecondaryAddress"]
@@ -49,7 +49,7 @@ class SecondaryAddress:
     @classmethod
     def decode(cls, data: bytes) -> SecondaryAddress:
         """The address in eight bytes of a selection."""
-        return cls((data[3::-1] + data[4:8]).hex().upper())
+        return cls(secondary_address(data))
 
     def __bytes__(self) -> bytes:
         data = bytes.fromhex(self.digits)

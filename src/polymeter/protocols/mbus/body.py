@@ -33,8 +33,8 @@ from polymeter.protocols.wire import Problem, Record, RemoteProtocolError, Tree
 __all__ = ["Body", "read_body"]
 
 _OPAQUE: Final = ("opaque", "none", "opaque")
-_CLOCK_FIELDS: Final = 10
-"""TC field, six bytes of time and three that are reserved (§ 11.2)."""
+_CLOCK_SIZE: Final = 7
+"""TC field and six bytes of time; some that are reserved may follow (EN 13757-3 § 8)."""
 _ENCRYPTED_MODES: Final = {5: "AES-CBC", 7: "AES-CBC with a derived key"}
 
 
@@ -68,6 +68,8 @@ def read_body(
     """
     body = Body()
     _, header_kind, kind = CI_NAMES.get(ci, _OPAQUE)
+    if kind == "clock" and end - at >= LONG_HEADER_SIZE + _CLOCK_SIZE:
+        header_kind = "long"  # since the edition of 2018; before it there was none
     if header_kind != "none":
         needed = LONG_HEADER_SIZE if header_kind == "long" else SHORT_HEADER_SIZE
         if end - at < needed:
@@ -187,7 +189,7 @@ def _select(body: Body, data: bytes, at: int, end: int, ci: int, tree: Tree | No
 
 def _clock(data: bytes, at: int, end: int, ci: int, tree: Tree | None, layer: int) -> None:
     """The time that a meter is told, or the seconds that it shall go forward or back."""
-    if end - at < 7:
+    if end - at < _CLOCK_SIZE:
         raise RemoteProtocolError(f"a clock command has 7 bytes or more, {end - at} are left", at, layer)
     if tree is None:
         return

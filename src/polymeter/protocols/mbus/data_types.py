@@ -6,7 +6,9 @@ digits that are none stay as text, and nothing here ever raises on what a meter 
 
 from __future__ import annotations
 
+import re
 import struct
+from calendar import isleap
 from datetime import date, datetime, time
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -38,6 +40,10 @@ exact: Final = Context(prec=999, Emin=-999999, Emax=999999)
 """Arithmetic that never rounds, whatever the caller's own decimal context is."""
 
 _FLOAT: Final = struct.Struct("<f")
+_EVERY_YEAR: Final = 127
+_RECURRING: Final = re.compile(
+    r"(?:(\*|\d{4})-(\*|\d\d)-(\*|\d\d))?(?:\A|\Z| )(?:(\*|\d\d):(\*|\d\d)(?::(\*|\d\d))?)?\Z"
+)
 
 
 def decode_bcd(data: bytes) -> int | str:
@@ -137,6 +143,16 @@ def _pattern(day: int, month: int, year: int, low: int, high: int, recurs: bool 
     return f"{'*' if every_year else year}-{shown_month}-{shown_day}"
 
 
+def _time_pattern(hour: int, minute: int, second: int | None = None) -> str | None:
+    """A time of day with ``*`` for every hour (31), minute or second (63); `None` if it is none."""
+    if (hour > 23 and hour != 31) or (minute > 59 and minute != 63) or (second or 0) in (60, 61, 62):
+        return None
+    shown = ("*" if hour == 31 else f"{hour:02}") + ":" + ("*" if minute == 63 else f"{minute:02}")
+    if second is None:
+        return shown
+    return shown + (":*" if second == 63 else f":{second:02}")
+
+
 def decode_date(data: bytes) -> date | str | None:
     """Type G, two bytes. A recurring date is text, ``*-12-31``; an impossible one `None`."""
     low, high = data
@@ -150,20 +166,42 @@ def decode_date(data: bytes) -> date | str | None:
         return _pattern(day, month, year, low, high)
 
 
-def encode_date(value: date) -> bytes:
-    """Type G.
+def encode_date(value: date | str) -> bytes:
+    """Type G; a date that recurs is given as it is decoded, ``*-12-31``.
 
     Raises:
-        LocalProtocolError: the year cannot be told in it.
+        LocalProtocolError: the year cannot be told in it, or the text is no date.
     """
-    return _encode_date(value)
+    year, month, day = (
+        _recurring(value)[:3] if isinstance(value, str) else (value.year, value.month, value.day)
+    )
+    return _date_bytes(_short_year(year), month, day)
 
 
-def _encode_date(value: date) -> bytes:
-    if not 1981 <= value.year <= 2080:
-        raise LocalProtocolError(f"the year {value.year} does not fit; 1981 to 2080 do")
-    year = value.year % 100
-    return bytes((value.day | (year & 7) << 5, value.month | year >> 3 << 4))
+def _date_bytes(year: int, month: int, day: int) -> bytes:
+    return bytes((day | (year & 7) << 5, month | year >> 3 << 4))
+
+
+def _short_year(year: int) -> int:
+    if year == _EVERY_YEAR:
+        return year
+    if not 1981 <= year <= 2080:
+        raise LocalProtocolError(f"the year {year} does not fit; 1981 to 2080 do")
+    return year % 100
+
+
+def _recurring(text: str) -> tuple[int, int, int, int, int, int]:
+    """Year, month, day, hour, minute and second of a text with ``*`` for every."""
+    found = _RECURRING.match(text)
+    if found is None or not (found[1] or found[4]):
+        raise LocalProtocolError(f"{text!r} is no date or time that recurs, such as '*-12-31'")
+    year, month, day, hour, minute, second = (
+        every if part == "*" else int(part or 0)
+        for part, every in zip(found.groups(), (_EVERY_YEAR, 15, 0, 31, 63, 63), strict=True)
+    )
+    if month > 15 or day > 31 or hour > 31 or minute > 63 or second > 63:
+        raise LocalProtocolError(f"{text!r} is no date or time")
+    return year, month, day, hour, minute, second
 
 
 @lru_cache(maxsize=1024)
@@ -188,94 +226,91 @@ def decode_date_time(data: bytes) -> datetime | str | None:
         )
     except ValueError:
         pass
-    every_hour, every_minute = hour & 0x1F == 31, minute & 0x3F == 63
-    if (hour & 0x1F > 23 and not every_hour) or (minute & 0x3F > 59 and not every_minute):
+    shown = _time_pattern(hour & 0x1F, minute & 0x3F)
+    if shown is None:
         return None
-    day = _pattern(low & 0x1F, high & 0x0F, year, low, high, every_hour or every_minute)
-    if day is None:
-        return None
-    shown_hour = "*" if every_hour else f"{hour & 0x1F:02}"
-    shown_minute = "*" if every_minute else f"{minute & 0x3F:02}"
-    return f"{day} {shown_hour}:{shown_minute}"
+    date_shown = _pattern(low & 0x1F, high & 0x0F, year, low, high, "*" in shown)
+    return None if date_shown is None else f"{date_shown} {shown}"
 
 
-def encode_date_time(value: datetime | None, *, summer: bool = False) -> bytes:
+def encode_date_time(value: datetime | str | None, *, summer: bool = False) -> bytes:
     """Type F. `None` is a time that is not valid; `summer` sets the summer-time bit.
 
     Raises:
-        LocalProtocolError: the year cannot be told in it.
+        LocalProtocolError: the year cannot be told in it, or the text is no time.
     """
     if value is None:
         return b"\x80\x00\x00\x00"
+    if isinstance(value, str):
+        year, month, day, hour, minute, _ = _recurring(value)
+        return bytes((minute, hour | summer << 7)) + _date_bytes(_short_year(year), month, day)
     century = 0 if 1981 <= value.year <= 2080 else value.year // 100 - 19
     if not 0 <= century <= 3:
         raise LocalProtocolError(f"the year {value.year} does not fit; 1900 to 2299 do")
-    year = value.year % 100
-    return bytes(
-        (
-            value.minute,
-            value.hour | century << 5 | summer << 7,
-            value.day | (year & 7) << 5,
-            value.month | year >> 3 << 4,
-        )
-    )
+    clock = bytes((value.minute, value.hour | century << 5 | summer << 7))
+    return clock + _date_bytes(value.year % 100, value.month, value.day)
 
 
-def decode_local_time(data: bytes) -> datetime | None:
-    """Type I, six bytes: with seconds; day of week, week and the size of summer time are not kept."""
+def decode_local_time(data: bytes) -> datetime | str | None:
+    """Type I, six bytes: with seconds; day of week, week and the size of summer time are not kept.
+
+    A recurring time is text with ``*`` for every, as in type F.
+    """
     second, minute, hour, low, high, _ = data
     if minute & 0x80:
         return None
+    year, month, day = _year(low, high, 0), high & 0x0F, low & 0x1F
     try:
         return datetime(  # noqa: DTZ001 - naive: the zone is the meter's
-            2000 + (low >> 5 | high >> 4 << 3),
-            high & 0x0F,
-            low & 0x1F,
-            hour & 0x1F,
-            minute & 0x3F,
-            second & 0x3F,
-            fold=0 if second & 0x40 else 1,
+            year, month, day, hour & 0x1F, minute & 0x3F, second & 0x3F, fold=0 if second & 0x40 else 1
         )
     except ValueError:
+        pass
+    shown = _time_pattern(hour & 0x1F, minute & 0x3F, second & 0x3F)
+    if shown is None:
         return None
+    date_shown = _pattern(day, month, year, low, high, "*" in shown)
+    return None if date_shown is None else f"{date_shown} {shown}"
 
 
-def encode_local_time(value: datetime | None, *, summer: bool = False) -> bytes:
-    """Type I, with day and number of the week.
+def encode_local_time(value: datetime | str | None, *, summer: bool = False) -> bytes:
+    """Type I, with day and number of the week where the day is one.
 
     Raises:
-        LocalProtocolError: the year cannot be told in it.
+        LocalProtocolError: the year cannot be told in it, or the text is no time.
     """
     if value is None:
         return b"\x00\x80\x00\x00\x00\x00"
-    if not 2000 <= value.year <= 2127:
-        raise LocalProtocolError(f"the year {value.year} does not fit; 2000 to 2127 do")
-    year = value.year - 2000
-    _, week, weekday = value.isocalendar()
-    leap = value.year % 4 == 0 and (value.year % 100 != 0 or value.year % 400 == 0)
-    return bytes(
-        (
-            value.second | summer << 6 | leap << 7,
-            value.minute,
-            value.hour | weekday << 5,
-            value.day | (year & 7) << 5,
-            value.month | year >> 3 << 4,
-            week | summer << 6,
-        )
-    )
+    week = weekday = leap = 0
+    if isinstance(value, str):
+        year, month, day, hour, minute, second = _recurring(value)
+    else:
+        year, month, day = value.year, value.month, value.day
+        hour, minute, second = value.hour, value.minute, value.second
+        _, week, weekday = value.isocalendar()
+        leap = isleap(year)
+    clock = bytes((second | summer << 6 | leap << 7, minute, hour | weekday << 5))
+    return clock + _date_bytes(_short_year(year), month, day) + bytes((week | summer << 6,))
 
 
-def decode_time(data: bytes) -> time | None:
-    """Type J, three bytes: a time of day."""
-    second, minute, hour = data
+def decode_time(data: bytes) -> time | str | None:
+    """Type J, three bytes: a time of day; one that recurs is text, ``*:30:00``."""
+    second, minute, hour = (byte & mask for byte, mask in zip(data, (0x3F, 0x3F, 0x1F), strict=True))
     try:
-        return time(hour & 0x1F, minute & 0x3F, second & 0x3F)
+        return time(hour, minute, second)
     except ValueError:
-        return None
+        return None if data == b"\xff\xff\xff" else _time_pattern(hour, minute, second)
 
 
-def encode_time(value: time) -> bytes:
-    """Type J."""
+def encode_time(value: time | str) -> bytes:
+    """Type J.
+
+    Raises:
+        LocalProtocolError: the text is no time of day.
+    """
+    if isinstance(value, str):
+        *_, hour, minute, second = _recurring(value)
+        return bytes((second, minute, hour))
     return bytes((value.second, value.minute, value.hour))
 
 

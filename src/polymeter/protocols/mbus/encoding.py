@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Final
 
 from polymeter.protocols.mbus import data_types
 from polymeter.protocols.mbus.headers import SIZES, VARIABLE, Header, Layout, layout
-from polymeter.protocols.mbus.records import TEXT_MAX, variable_size
+from polymeter.protocols.mbus.records import NO_VALUE, TEXT_MAX, variable_size
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Value
 
 __all__ = ["encode_record"]
+
+_DATE_SIZES: Final = {date: 2, time: 3, datetime: 6}
 
 
 def encode_record(header: Header | bytes, value: Value, *, variable: int | None = None) -> bytes:
@@ -42,6 +45,8 @@ def _encode_value(plan: Layout, value: Value, variable: int | None) -> bytes:
         if value is not None:
             raise LocalProtocolError("a record without data has no value")
         return b""
+    if value is None and meaning.error in NO_VALUE:
+        return bytes(max(size, 1))
     if plan.field == VARIABLE:
         return _encode_variable(plan, value, variable)
     if plan.field == 5 and (value is None or isinstance(value, int | Decimal)):
@@ -51,16 +56,8 @@ def _encode_value(plan: Layout, value: Value, variable: int | None) -> bytes:
     match value:
         case bytes() if len(value) == size:
             return value
-        case None | datetime() if meaning.kind == "date" and size == 4:
-            return data_types.encode_date_time(value)
-        case None | datetime() if meaning.kind == "date" and size == 6:
-            return data_types.encode_local_time(value)
-        case time() if size == 3:
-            return data_types.encode_time(value)
-        case date() if size == 2:
-            return data_types.encode_date(value)
-        case None if meaning.kind == "date":
-            return b"\xff" * size
+        case None | str() | date() | time() if meaning.kind == "date":
+            return _encode_date(value, size)
         case int() | Decimal():
             unsigned = meaning.unsigned or meaning.kind == "identification"
             return data_types.encode_integer(_integer(plan, value), size, unsigned)
@@ -68,11 +65,29 @@ def _encode_value(plan: Layout, value: Value, variable: int | None) -> bytes:
             raise LocalProtocolError(f"{value!r} does not fit {meaning.name} in {size} bytes")
 
 
+def _encode_date(value: str | date | time | None, size: int) -> bytes:
+    """A date, a time of day or both, in the type that has this size."""
+    match value:
+        case None | str() | datetime() if size == 4:
+            return data_types.encode_date_time(value)
+        case None | str() | datetime() if size == 6:
+            return data_types.encode_local_time(value)
+        case str() | time() if size == 3:
+            return data_types.encode_time(value)
+        case str() | date() if size == 2 and not isinstance(value, datetime):
+            return data_types.encode_date(value)
+        case None:
+            return b"\xff" * size
+        case _:
+            raise LocalProtocolError(f"{value!r} is no date or time of {size} bytes")
+
+
 def _unscaled(plan: Layout, value: int | Decimal) -> Decimal:
     number = Decimal(value)
     if plan.meaning.addend is not None:
         number = data_types.exact.subtract(number, plan.meaning.addend)
-    return data_types.exact.scaleb(number, -plan.meaning.exponent)
+    number = data_types.exact.scaleb(number, -plan.meaning.exponent)
+    return number if plan.meaning.factor == 1 else data_types.exact.divide(number, plan.meaning.factor)
 
 
 def _integer(plan: Layout, value: int | Decimal) -> int:
@@ -84,6 +99,10 @@ def _integer(plan: Layout, value: int | Decimal) -> int:
 
 def _encode_variable(plan: Layout, value: Value, variable: int | None) -> bytes:
     """Data of variable length behind its length byte."""
+    if plan.meaning.kind == "date" and isinstance(value, str | date | time | None):
+        size = _DATE_SIZES.get(type(value), 6) if variable is None else variable & 0x0F
+        if size in (2, 3, 4, 6) and (variable is None or variable >> 4 == 0xE):
+            return bytes((0xE0 + size,)) + _encode_date(value, size)
     match value:
         case str() if variable is None or variable < 0xC0:
             body = data_types.encode_text(value)
@@ -104,9 +123,6 @@ def _encode_variable(plan: Layout, value: Value, variable: int | None) -> bytes:
                 size = (len(str(abs(number))) + 1) // 2 if variable is None else variable & 0x0F
                 body = data_types.encode_bcd(abs(number), size)
                 kind = (0xC0 if number >= 0 else 0xD0) + size if variable is None else variable
-        case date():
-            body = data_types.encode_local_time(value) if isinstance(value, datetime) else b""
-            kind = 0xE6
         case _:
             raise LocalProtocolError(f"{value!r} has no form of variable length")
     if variable_size(kind) != len(body) or not 0 <= kind <= 0xFF:

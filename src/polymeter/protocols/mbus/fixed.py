@@ -38,7 +38,13 @@ _UNITS: Final[Mapping[int, tuple[str, str | None, int]]] = {
     for first, quantity, units in _ROWS
     for step, unit in enumerate(units)
     for power in range(3)
-} | {0x38: ("temperature", "°C", -3), 0x39: ("heat cost allocation", "HCA", 0)}
+} | {
+    # The digits of a time or a date: which of them are hours and which years the standard leaves open.
+    0x00: ("hours minutes seconds", None, 0),
+    0x01: ("day month year", None, 0),
+    0x38: ("temperature", "°C", -3),
+    0x39: ("heat cost allocation", "HCA", 0),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from polymeter.protocols.mbus import data_types
@@ -101,15 +101,16 @@ def layout(header: bytes, text: str | None = None, *, command: bool = False) -> 
         RemoteProtocolError: it has more extensions than the standard allows; the offset is that
             of the first one too many within the header.
     """
-    found = _learn(header, text or "", command)
-    if text is None:
-        table = remembered(command)
-        if len(table) >= _REMEMBERED_MAX:
-            table.clear()
-        table[header] = found
+    if text is not None:
+        return _learn(header, text, command)
+    table = remembered(command)
+    if len(table) >= _REMEMBERED_MAX:
+        table.clear()
+    found = table[header] = _learn(header, "", command)
     return found
 
 
+@lru_cache(maxsize=_REMEMBERED_MAX)
 def _learn(header: bytes, text: str, command: bool) -> Layout:
     dif = header[0]
     storage, tariff, subunit = dif >> 6 & 1, 0, 0
@@ -185,9 +186,9 @@ def _converter(field: int, meaning: Meaning) -> Convert:
 def _integer(meaning: Meaning) -> Convert:
     exponent, addend = meaning.exponent, meaning.addend
     signed = not meaning.unsigned and meaning.kind != "identification"
-    from_bytes, scaleb, add = int.from_bytes, data_types.exact.scaleb, data_types.exact.add
-    if addend is not None:
-        return lambda data: add(scaleb(from_bytes(data, "little", signed=signed), exponent), addend)
+    from_bytes, scaleb = int.from_bytes, data_types.exact.scaleb
+    if addend is not None or meaning.factor != 1:
+        return lambda data: _scaled(meaning, from_bytes(data, "little", signed=signed))
     if exponent < 0:
         return lambda data: scaleb(from_bytes(data, "little", signed=signed), exponent)
     factor = 10**exponent
@@ -201,6 +202,8 @@ def _scaled(meaning: Meaning, value: Value) -> Value:
     if not isinstance(value, int | Decimal):
         return value
     scaled: int | Decimal = value
+    if meaning.factor != 1:
+        scaled = value = data_types.exact.multiply(Decimal(value), meaning.factor)
     if meaning.exponent < 0 or isinstance(value, Decimal):
         scaled = data_types.exact.scaleb(value, meaning.exponent)
     elif meaning.exponent:
@@ -210,7 +213,7 @@ def _scaled(meaning: Meaning, value: Value) -> Value:
 
 def _bcd(meaning: Meaning) -> Convert:
     exponent, decode = meaning.exponent, data_types.decode_bcd
-    if meaning.addend is not None or exponent > 0:
+    if meaning.addend is not None or meaning.factor != 1 or exponent > 0:
         return lambda data: _scaled(meaning, decode(data))
     if exponent == 0:
         return decode
@@ -225,7 +228,7 @@ def _bcd(meaning: Meaning) -> Convert:
 
 def _real(meaning: Meaning) -> Convert:
     decode = data_types.decode_real
-    if meaning.exponent == 0 and meaning.addend is None:
+    if meaning.exponent == 0 and meaning.factor == 1 and meaning.addend is None:
         return decode
     return lambda data: _scaled(meaning, decode(data))
 

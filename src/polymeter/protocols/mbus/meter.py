@@ -38,6 +38,8 @@ __all__ = ["Bus", "Session", "Slave", "serve"]
 
 _COUNTED: Final = 0x10
 _FUNCTION: Final = 0x4F
+_CLOCK_SIZE: Final = 10
+"""Of a clock command, behind the header that it may have."""
 
 
 @dataclass(slots=True)
@@ -196,7 +198,7 @@ class Session:
             return encode(LongFrame(RSP_UD, address, 0x70, b"\x01"))
         else:
             name = {0x6C: "clock", 0x6D: "clock shift"}.get(frame.ci, "baud rate")
-            value = BAUD_RATES.get(frame.ci, frame.data)
+            value = BAUD_RATES.get(frame.ci, frame.data[-_CLOCK_SIZE:])
             slave.note(Record(name, value))
         return b"\xe5"
 

@@ -29,6 +29,7 @@ from polymeter.protocols.mbus.frames import (
     ShortFrame,
 )
 from polymeter.protocols.mbus.headers import Header
+from polymeter.protocols.mbus.tpl import LongHeader
 from polymeter.protocols.procedure import Procedure, Receive, Send, SetLine
 from polymeter.protocols.wire import (
     NEED_DATA,
@@ -262,26 +263,35 @@ def set_clock(
     options: Options = DEFAULTS,
     *,
     command: bool = False,
+    header: LongHeader | None = None,
     summer: bool = False,
 ) -> Procedure[None]:
     """Set the clock to `now`, the meter's local time.
 
     By default a time point is written, which nearly all meters take; `command` uses the command
-    made for it (CI 6C), which has seconds.
+    made for it (CI 6C), which has seconds, and since 2018 the meter's own `header` before them.
     """
     if command:
-        data = b"\x00" + data_types.encode_local_time(now, summer=summer) + bytes(3)
+        data = _addressed(header) + b"\x00" + data_types.encode_local_time(now, summer=summer) + bytes(3)
         yield from send(connection, address, 0x6C, data, options)
         return
     data = b"\x04\x6d" + data_types.encode_date_time(now, summer=summer)
     yield from send(connection, address, 0x51, data, options)
 
 
+def _addressed(header: LongHeader | None) -> bytes:
+    return b"" if header is None else header.address + bytes(4)
+
+
 def adjust_clock(
-    connection: Connection, address: int, seconds: int, options: Options = DEFAULTS
+    connection: Connection,
+    address: int,
+    seconds: int,
+    options: Options = DEFAULTS,
+    header: LongHeader | None = None,
 ) -> Procedure[None]:
-    """Move the clock by some seconds, forward or back (CI 6D)."""
-    data = b"\x00" + data_types.encode_integer(seconds, 6) + bytes(3)
+    """Move the clock by some seconds, forward or back (CI 6D); `header` as in `set_clock`."""
+    data = _addressed(header) + b"\x00" + data_types.encode_integer(seconds, 6) + bytes(3)
     yield from send(connection, address, 0x6D, data, options)
 
 

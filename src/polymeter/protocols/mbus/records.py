@@ -21,9 +21,10 @@ MORE_FOLLOWS: Final = 0x1F
 FILLER: Final = 0x2F
 GLOBAL_READOUT: Final = 0x7F
 TEXT_MAX: Final = 0xBF
-_NO_VALUE: Final = frozenset(
+NO_VALUE: Final = frozenset(
     ("no data available", "data overflow", "data underflow", "premature end of record")
 )
+"""Errors with which the data of a record means nothing."""
 
 
 class Span(NamedTuple):
@@ -250,7 +251,7 @@ def _note(
     meaning = plan.meaning
     if meaning.error is not None:
         found.problems.append(Problem(f"the meter says of {meaning.name}: {meaning.error}", start, layer))
-        return None if meaning.error in _NO_VALUE else value
+        return None if meaning.error in NO_VALUE else value
     points.append(index)
     return value
 

@@ -25,6 +25,7 @@ __all__ = [
     "explain_header",
     "identity",
     "medium_name",
+    "secondary_address",
     "status_text",
 ]
 
@@ -202,7 +203,18 @@ def decode_short_header(data: bytes, at: int = 0, *, layer: int = 0) -> ShortHea
 
 def identity(header: LongHeader) -> MeterIdentity:
     """Who a long header says it is."""
-    return MeterIdentity(header.id, header.manufacturer, medium_name(header.device_type), header.version)
+    return MeterIdentity(
+        header.id,
+        header.manufacturer,
+        medium_name(header.device_type),
+        header.version,
+        address=secondary_address(header.address),
+    )
+
+
+def secondary_address(data: bytes) -> str:
+    """The sixteen digits of a secondary address: the number, then the other bytes as they travel."""
+    return (data[3::-1] + data[4:8]).hex().upper()
 
 
 def explain_header(tree: Tree, header: LongHeader | ShortHeader, at: int) -> int:

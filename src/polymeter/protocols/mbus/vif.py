@@ -19,6 +19,7 @@ from polymeter.protocols.mbus.vif_tables import (
     ORTHOGONAL,
     ORTHOGONAL_FC,
     PRIMARY,
+    RESERVED_ERRORS,
     Kind,
     Modifier,
     Quantity,
@@ -42,6 +43,7 @@ class Meaning(NamedTuple):
     quantity: str
     unit: str | None = None
     exponent: int = 0
+    """The value is the number in the telegram times ten to this power, and times `factor`."""
     kind: Kind = "number"
     addend: Decimal | None = None
     """To be added after scaling, in `unit`."""
@@ -54,6 +56,7 @@ class Meaning(NamedTuple):
     """Whether the value is the time of the other values of its storage number."""
     text: str = ""
     """The unit as the meter spells it, where the code asks for one in plain text."""
+    factor: int = 1
     extended: bool = False
     """Whether the manufacturer's own extensions qualify it."""
 
@@ -94,7 +97,8 @@ def describe_vib(vib: bytes, text: str = "", *, command: bool = False) -> Meanin
         row.unit,
         row.exponent,
         row.kind,
-        unsigned=row.kind == "flags",
+        unsigned=row.kind in ("flags", "unsigned"),
+        factor=row.factor,
         point=used == 1 and code in (0x6C, 0x6D),
         text=text,
     )
@@ -120,6 +124,9 @@ def _qualified(meaning: Meaning, vib: bytes, at: int, prefix: int, command: bool
             continue
         elif code in ERRORS:
             meaning = meaning._replace(error=ERRORS[code] if code else None)
+            continue
+        elif not command and code in RESERVED_ERRORS:
+            meaning = meaning._replace(error=f"code {code:02X}, which is reserved")
             continue
         else:
             modifier = ORTHOGONAL.get(code)
@@ -153,7 +160,7 @@ def _modified(meaning: Meaning, modifier: Modifier, prefix: int) -> Meaning:
         case "unsigned":
             return meaning._replace(unsigned=True)
         case "raw":
-            return meaning._replace(name=name, unit=None, exponent=0, addend=None, point=False)
+            return meaning._replace(name=name, unit=None, exponent=0, factor=1, addend=None, point=False)
         case _:
             # A qualified time point is not the time of the telegram's other values.
             return meaning._replace(name=name, point=False)

@@ -17,12 +17,13 @@ __all__ = [
     "ORTHOGONAL",
     "ORTHOGONAL_FC",
     "PRIMARY",
+    "RESERVED_ERRORS",
     "Kind",
     "Modifier",
     "Quantity",
 ]
 
-Kind = Literal["number", "date", "identification", "flags", "text", "opaque"]
+Kind = Literal["number", "unsigned", "date", "identification", "flags", "opaque"]
 Effect = Literal["", "scale", "add", "unit", "count", "duration", "date", "opaque", "unsigned", "raw"]
 
 
@@ -35,6 +36,8 @@ class Quantity(NamedTuple):
     kind: Kind = "number"
     prefix: int = 0
     """The power of ten that `unit` has over the unit that the standard writes in this row."""
+    factor: int = 1
+    """What the number is multiplied by besides."""
 
 
 class Modifier(NamedTuple):
@@ -44,6 +47,16 @@ class Modifier(NamedTuple):
     effect: Effect = ""
     unit: str = ""
     exponent: int = 0
+
+
+def _type_c(rows: dict[int, Quantity]) -> dict[int, Quantity]:
+    """Rows whose binary numbers have no sign (remarks d and k of the tables)."""
+    return {code: row._replace(kind="unsigned") for code, row in rows.items()}
+
+
+def _rating(name: str) -> Quantity:
+    """A factor in steps of 2 to the -12, which is 5 to the 12 in steps of 10 to the -12."""
+    return Quantity(name, None, -12, "unsigned", factor=5**12)
 
 
 _TIME_UNITS: Final = ("s", "min", "h", "d")
@@ -105,8 +118,8 @@ EXTENSION_FB: Final[dict[int, Quantity]] = {
     **_decades(0x0C, 4, "energy", "Mcal", -1),
     **_decades(0x10, 2, "volume", "m3", 2),
     **_decades(0x14, 4, "reactive power", "kvar", -3),
-    **_decades(0x18, 2, "mass", "t", 2),
-    **_decades(0x1A, 2, "relative humidity", "%", -1),
+    **_type_c(_decades(0x18, 2, "mass", "t", 2)),
+    **_type_c(_decades(0x1A, 2, "relative humidity", "%", -1)),
     0x20: Quantity("volume", "ft3"),
     0x21: Quantity("volume", "ft3", -1),
     0x22: Quantity("volume", "US gal", -1),
@@ -124,13 +137,13 @@ EXTENSION_FB: Final[dict[int, Quantity]] = {
     **_decades(0x5C, 4, "return temperature", "°F", -3),
     **_decades(0x60, 4, "temperature difference", "°F", -3),
     **_decades(0x64, 4, "external temperature", "°F", -3),
-    0x68: Quantity("resulting rating factor"),
-    0x69: Quantity("thermal output rating factor"),
-    0x6A: Quantity("thermal coupling rating factor"),
-    0x6B: Quantity("thermal coupling rating factor, room side"),
-    0x6C: Quantity("thermal coupling rating factor, heating side"),
-    0x6D: Quantity("low temperature rating factor"),
-    0x6E: Quantity("display output scaling factor"),
+    0x68: _rating("resulting rating factor"),
+    0x69: Quantity("thermal output rating factor", "W", kind="unsigned"),
+    0x6A: _rating("thermal coupling rating factor"),
+    0x6B: _rating("thermal coupling rating factor, room side"),
+    0x6C: _rating("thermal coupling rating factor, heating side"),
+    0x6D: _rating("low temperature rating factor"),
+    0x6E: _rating("display output scaling factor"),
     **_decades(0x70, 4, "temperature limit", "°F", -3),
     **_decades(0x74, 4, "temperature limit", "°C", -3),
     **_decades(0x78, 4, "cumulated maximum power", "W", -3),
@@ -143,46 +156,46 @@ EXTENSION_FD: Final[dict[int, Quantity]] = {
     **_decades(0x04, 4, "debit", "currency", -3),
     0x08: Quantity("access number", kind="flags"),
     0x09: Quantity("device type", kind="flags"),
-    0x0A: Quantity("manufacturer"),
-    0x0B: Quantity("parameter set identification"),
-    0x0C: Quantity("model version"),
-    0x0D: Quantity("hardware version"),
-    0x0E: Quantity("firmware version"),
-    0x0F: Quantity("software version"),
-    0x10: Quantity("customer location"),
-    0x11: Quantity("customer"),
-    0x12: Quantity("user access code"),
-    0x13: Quantity("operator access code"),
-    0x14: Quantity("system operator access code"),
-    0x15: Quantity("developer access code"),
-    0x16: Quantity("password"),
+    0x0A: Quantity("manufacturer", kind="unsigned"),
+    0x0B: Quantity("parameter set identification", kind="unsigned"),
+    0x0C: Quantity("model version", kind="unsigned"),
+    0x0D: Quantity("hardware version", kind="unsigned"),
+    0x0E: Quantity("firmware version", kind="unsigned"),
+    0x0F: Quantity("software version", kind="unsigned"),
+    0x10: Quantity("customer location", kind="unsigned"),
+    0x11: Quantity("customer", kind="unsigned"),
+    0x12: Quantity("user access code", kind="unsigned"),
+    0x13: Quantity("operator access code", kind="unsigned"),
+    0x14: Quantity("system operator access code", kind="unsigned"),
+    0x15: Quantity("developer access code", kind="unsigned"),
+    0x16: Quantity("password", kind="unsigned"),
     0x17: Quantity("error flags", kind="flags"),
     0x18: Quantity("error mask", kind="flags"),
     0x19: Quantity("security key", kind="opaque"),
     0x1A: Quantity("digital output", kind="flags"),
     0x1B: Quantity("digital input", kind="flags"),
-    0x1C: Quantity("baud rate", "Bd"),
-    0x1D: Quantity("response delay", "bit times"),
+    0x1C: Quantity("baud rate", "Bd", kind="unsigned"),
+    0x1D: Quantity("response delay", "bit times", kind="unsigned"),
     0x1E: Quantity("retries"),
     0x1F: Quantity("remote control", kind="flags"),
-    0x20: Quantity("first storage number"),
-    0x21: Quantity("last storage number"),
-    0x22: Quantity("storage block size"),
-    0x23: Quantity("tariff and subunit descriptor"),
+    0x20: Quantity("first storage number", kind="unsigned"),
+    0x21: Quantity("last storage number", kind="unsigned"),
+    0x22: Quantity("storage block size", kind="unsigned"),
+    0x23: Quantity("tariff and subunit descriptor", kind="unsigned"),
     **_durations(0x24, "storage interval"),
     0x28: Quantity("storage interval", "mo"),
     0x29: Quantity("storage interval", "a"),
     0x2A: Quantity("operator data"),
-    0x2B: Quantity("second of time", "s"),
-    **_durations(0x2C, "duration since last readout"),
+    0x2B: Quantity("second of time", "s", kind="unsigned"),
+    **_type_c(_durations(0x2C, "duration since last readout")),
     0x30: Quantity("tariff start", kind="date"),
-    **_durations(0x31, "tariff duration", ("min", "h", "d")),
+    **_type_c(_durations(0x31, "tariff duration", ("min", "h", "d"))),
     **_durations(0x34, "tariff period"),
     0x38: Quantity("tariff period", "mo"),
     0x39: Quantity("tariff period", "a"),
     0x3A: Quantity("dimensionless"),
     0x3B: Quantity("wireless data container", kind="opaque"),
-    **_durations(0x3C, "transmission period"),
+    **_type_c(_durations(0x3C, "transmission period")),
     **_decades(0x40, 16, "voltage", "V", -9),
     **_decades(0x50, 16, "current", "A", -12),
     0x60: Quantity("reset counter"),
@@ -191,7 +204,7 @@ EXTENSION_FD: Final[dict[int, Quantity]] = {
     0x63: Quantity("day of week"),
     0x64: Quantity("week number"),
     0x65: Quantity("time of day change", kind="date"),
-    0x66: Quantity("parameter activation state"),
+    0x66: Quantity("parameter activation state", kind="unsigned"),
     0x67: Quantity("supplier information"),
     **_durations(0x68, "duration since last cumulation", _LONG_UNITS),
     **_durations(0x6C, "battery operating time", _LONG_UNITS),
@@ -199,16 +212,16 @@ EXTENSION_FD: Final[dict[int, Quantity]] = {
     0x71: Quantity("signal strength", "dBm"),
     0x72: Quantity("daylight saving", kind="opaque"),
     0x73: Quantity("listening window", kind="opaque"),
-    0x74: Quantity("remaining battery life", "d"),
-    0x75: Quantity("stop counter"),
+    0x74: Quantity("remaining battery life", "d", kind="unsigned"),
+    0x75: Quantity("stop counter", kind="unsigned"),
     0x76: Quantity("manufacturer data container", kind="opaque"),
 }
 """§ 6.4.5, after FD."""
 
 EXTENSION_FD_FD: Final[dict[int, Quantity]] = {
-    0x00: Quantity("selected application"),
-    0x02: Quantity("remaining battery life", "mo"),
-    0x03: Quantity("remaining battery life", "a"),
+    0x00: Quantity("selected application", kind="unsigned"),
+    0x02: Quantity("remaining battery life", "mo", kind="unsigned"),
+    0x03: Quantity("remaining battery life", "a", kind="unsigned"),
     0x3E: Quantity("moisture", "%"),
 }
 """§ 6.4.6, after FD FD."""
@@ -332,6 +345,9 @@ ERRORS: Final[dict[int, str]] = {
     0x1C: "premature end of record",
 }
 """What a meter says of a record in its answer (§ 6.4.9)."""
+
+RESERVED_ERRORS: Final = frozenset((0x08, 0x09, 0x0A, 0x10, 0x11, 0x19, 0x1A, 0x1B))
+"""Codes among those of errors that have no meaning yet; the value before them has."""
 
 ACTIONS: Final[dict[int, str]] = {
     0x00: "write",

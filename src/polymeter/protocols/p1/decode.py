@@ -44,9 +44,15 @@ def detect(data: bytes) -> str | None:
     if span.kind == "ciphered":
         whole = span.sound and span.start == 0 and len(frame) == len(data)
         return "a general-glo-ciphering envelope" if whole else None
-    if _BEGINNING.match(frame) is None:
-        return None
-    return "/ … ! behind an empty line" if span.sound else "/ … with data lines behind an empty one"
+    if _BEGINNING.match(frame) is not None:
+        return "/ … ! behind an empty line" if span.sound else "/ … with data lines behind an empty one"
+    return "/ … ! with a good checksum" if span.sound and _is_checked(frame) else None
+
+
+def _is_checked(frame: bytes) -> bool:
+    """Whether a telegram has a checksum that fits."""
+    telegram, problem = read_telegram(frame)
+    return problem is None and telegram.checksum is not None
 
 
 def without_parity(data: bytes) -> bytes:
@@ -148,7 +154,7 @@ def _decode_plain(
         checked = telegram.checksum is not None and damage is None
         try:
             strict = not (checked or options.lenient)
-            records(telegram.data, raw, offset + first, layer, strict=strict, into=found)
+            records(raw, offset + first, layer, strict=strict, into=found)
         except RemoteProtocolError as error:
             errors.append(Problem(str(error), error.offset, layer))
     meter = identity(telegram.identification, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from polymeter.protocols.p1.frames import Ciphered, Telegram
-from polymeter.protocols.p1.readings import DATA_SET, line_ends
+from polymeter.protocols.p1.lines import DATA_SET, line_ends
 from polymeter.protocols.p1.sub_meters import DEVICE_TYPES
 from polymeter.protocols.p1.values import address, parse_time, value_of
 from polymeter.protocols.wire import Tree

@@ -165,9 +165,10 @@ def read_telegram(data: bytes, offset: int = 0) -> tuple[Telegram, RemoteProtoco
     return telegram, problem
 
 
-_MISPRINTS: Final = frozenset(((0x522B, 0x6412), (0xEF2F, 0xE47C)))
-"""Checksums as printed, and as they should be, of the example telegrams of DSMR 4.0 and 5.0 that are
-in circulation with a checksum that fits no reading of the rule. People paste them into decoders.
+_MISPRINTS: Final = frozenset(((0x522B, 0xF46A), (0x522B, 0x6412), (0xEF2F, 0xE47C)))
+"""Checksums as printed, and as they should be, of the example telegrams of DSMR 4.0 (as it stands in
+the companion standard, and with its codes put right) and 5.0, which circulate with a checksum that
+fits no reading of the rule. People paste them into decoders.
 A damaged telegram would have to hit both numbers of a pair to pass for one."""
 
 _VERSION: Final = re.compile(r"\n(?:1-3:0\.2\.8\((?:[4-9]\d*|[1-3]\d{2,})\)|0-0:96\.1\.4\(\d{5,}\))")

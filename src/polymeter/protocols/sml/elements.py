@@ -33,6 +33,7 @@ __all__ = [
     "listing",
     "octets",
     "read_element",
+    "type_length",
     "unsigned",
 ]
 
@@ -173,7 +174,8 @@ def read_element(data: bytes, at: int, end: int) -> Element:
                 number = from_bytes(data[behind:stop], "big", signed=True)
                 children.append(new(Element, (INTEGER, number, at, stop)))
             elif kind == BOOLEAN and length == 2:
-                children.append(new(Element, (BOOLEAN, data[behind] != 0, at, stop)))
+                octet = data[behind]  # 7F is true, too, and is written as it came
+                children.append(new(Element, (BOOLEAN, octet if octet > 1 else octet == 1, at, stop)))
             else:
                 raise RemoteProtocolError(f"{head:02X} is no type-length octet", at)
         at = stop
@@ -203,17 +205,17 @@ def encode_element(element: Element) -> bytes:
         kind, value, start, end = found
         if kind == LIST:
             first = value[0].start if value and end else 0
-            written += _type_length(LIST, len(value), (first or end) - start if end else 0)
+            written += type_length(LIST, len(value), (first or end) - start if end else 0)
             waiting.append(iter(value))
         elif kind == END:
             written.append(0)
         elif value is None:
-            written += _type_length(OCTETS, 0, end - start)
+            written += type_length(OCTETS, 0, end - start)
         elif kind == OCTETS:
-            written += _type_length(OCTETS, len(value), end - start - len(value) if end else 0)
+            written += type_length(OCTETS, len(value), end - start - len(value) if end else 0)
             written += value
         elif kind == BOOLEAN:
-            written += bytes((0x42, 1 if value else 0))
+            written += bytes((0x42, value))
         else:
             size = end - start - 1
             try:
@@ -225,8 +227,8 @@ def encode_element(element: Element) -> bytes:
     return bytes(written)
 
 
-def _type_length(kind: int, length: int, given: int) -> bytes:
-    """A type-length field, of as many octets as it was `given` or needs."""
+def type_length(kind: int, length: int, given: int = 0) -> bytes:
+    """A type-length field for a content of `length`, of as many octets as it was `given` or needs."""
     size = given or 1
     while (length + (size if kind == OCTETS else 0)) >> 4 * size:
         size += 1

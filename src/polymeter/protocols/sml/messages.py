@@ -30,8 +30,10 @@ from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 __all__ = [
     "BODIES",
     "CHOICES",
+    "SERVERS",
     "STRUCTURES",
     "TAGS",
+    "TUPLE_PLACES",
     "Message",
     "check_body",
     "decode_message",
@@ -131,6 +133,21 @@ BODIES: Final = {
 """Body tag to structure. SetProcParameter is answered by Attention."""
 TAGS: Final = {name: tag for tag, name in BODIES.items()}
 
+SERVERS: Final = {
+    tag: place
+    for tag, name in BODIES.items()
+    for place, (named, _) in enumerate(STRUCTURES[name])
+    if named == "serverId"
+}
+"""Body tag to the place of the server id among its fields."""
+
+TUPLE_PLACES: Final = {
+    name.removeprefix("unit_"): place
+    for place, (name, _) in enumerate(STRUCTURES["TupelEntry"])
+    if name.startswith("unit_")
+}
+"""The six registers of a tuple entry, each to where unit, scaler and value of it begin."""
+
 CHOICES: Final[dict[str, dict[int, str]]] = {
     "time": {1: "number", 2: "number", 3: "TimestampLocal"},
     "ProcParValue": {1: "value", 2: "PeriodEntry", 3: "TupelEntry", 4: "time", 5: "ListEntry"},
@@ -170,6 +187,15 @@ class Message(NamedTuple):
     body: Element
     element: Element | None = None
     """The whole message as it was received."""
+
+    @property
+    def server(self) -> bytes | None:
+        """The server id that the body names. The body must have been checked."""
+        place = SERVERS.get(self.tag)
+        if place is None or self.body.kind != LIST:
+            return None
+        server: bytes | None = self.body.value[place].value
+        return server
 
     @property
     def name(self) -> str:

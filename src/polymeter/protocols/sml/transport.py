@@ -73,7 +73,9 @@ def find_span(data: bytes, at: int = 0) -> Span | None:
     place = start + len(START)
     limit = min(len(data), start + FRAME_MAX)
     escapes = 0
-    while (match := _ESCAPED.search(data, place, limit)) is not None:
+    while (place := data.find(ESCAPE, place, limit)) >= 0:
+        match = _ESCAPED.match(data, place, limit)
+        assert match is not None  # whatever follows an escape is one of its cases
         if match[1] is not None:
             place = match.end()
             escapes += 1

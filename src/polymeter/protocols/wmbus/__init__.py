@@ -1,10 +1,10 @@
 """Wireless M-Bus (EN 13757-4, -5, -7; Open Metering System): meters that send by radio.
 
-    decode(data, DecodeOptions(keys=(key,)), formats=memory) -> [Decoded]    # never raises
+    decode(data, DecodeOptions(keys=(key,)), memory=memory) -> [Decoded]    # never raises
     detect(data) -> why it looks like wireless M-Bus, or None
 
 `Decoded.frame` is a `Telegram` with every header; its records are those of wired M-Bus, on which
-this package stands. `FormatMemory` keeps what compact frames need, from call to call.
+this package stands. A `Memory` keeps from call to call what compact and fragmented messages need.
 
 Frames: `decode_frame`, `decode_format_a`, `decode_format_b` and their inverses, `decode_3of6` for
 mode T. Security: `polymeter.protocols.wmbus.security`, both ways. What receivers put around a
@@ -12,7 +12,7 @@ telegram: `unwrap`.
 """
 
 from polymeter.protocols.wmbus.application import CI_NAMES, DLMS_CI, MANUFACTURER_CI, radio_ci_name
-from polymeter.protocols.wmbus.compact import KNOWN_FORMATS, FormatMemory
+from polymeter.protocols.wmbus.compact import KNOWN_FORMATS
 from polymeter.protocols.wmbus.decode import PROTOCOL, decode, detect
 from polymeter.protocols.wmbus.frames import (
     Format,
@@ -34,6 +34,7 @@ from polymeter.protocols.wmbus.headers import (
     decode_ell,
     decode_link,
 )
+from polymeter.protocols.wmbus.memory import Memory
 from polymeter.protocols.wmbus.push import PushedTelegrams
 from polymeter.protocols.wmbus.receivers import Wrapped, unwrap
 from polymeter.protocols.wmbus.three_of_six import decode_3of6, encode_3of6
@@ -49,9 +50,9 @@ __all__ = [
     "PROTOCOL",
     "Configuration",
     "Format",
-    "FormatMemory",
     "Frame",
     "LinkHeader",
+    "Memory",
     "PushedTelegrams",
     "Telegram",
     "Wrapped",

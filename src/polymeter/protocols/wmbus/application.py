@@ -24,7 +24,9 @@ from polymeter.protocols.mbus import (
 from polymeter.protocols.mbus.control import CI_NAMES as WIRED
 from polymeter.protocols.wire import RemoteProtocolError
 from polymeter.protocols.wmbus import compact, security
+from polymeter.protocols.wmbus.fragments import Fragment, Message
 from polymeter.protocols.wmbus.headers import (
+    AFL,
     AFL_CI,
     ELL_SIZES,
     ELL_VARIABLE,
@@ -33,7 +35,7 @@ from polymeter.protocols.wmbus.headers import (
     decode_configuration,
     decode_ell,
 )
-from polymeter.protocols.wmbus.protection import open_application, open_link
+from polymeter.protocols.wmbus.protection import is_authentic, open_application, open_link
 from polymeter.protocols.wmbus.walk import Walk
 
 __all__ = ["CI_NAMES", "DLMS_CI", "MANUFACTURER_CI", "known_ci", "radio_ci_name", "read_layers"]
@@ -53,8 +55,13 @@ CI_NAMES: Final[dict[int, tuple[str, HeaderKind, Kind]]] = {
         for ci, (name, header, kind) in WIRED.items()
         if kind != "fixed"
     },
+    0x54: ("request of the selected application", "none", "opaque"),
+    0x55: ("request of the selected application, long header", "long", "opaque"),
+    0x5F: ("special use, long header", "long", "opaque"),
     0x60: ("DLMS to the meter, long header", "long", "dlms"),
     0x61: ("DLMS to the meter, short header", "short", "dlms"),
+    0x64: ("values with OBIS codes to the meter, long header", "long", "opaque"),
+    0x65: ("values with OBIS codes to the meter, short header", "short", "opaque"),
     0x69: ("format frame", "none", "format"),
     0x6A: ("format frame, short header", "short", "format"),
     0x6B: ("format frame, long header", "long", "format"),
@@ -68,11 +75,27 @@ CI_NAMES: Final[dict[int, tuple[str, HeaderKind, Kind]]] = {
     0x7E: ("values with OBIS codes, long header", "long", "opaque"),
     0x7F: ("values with OBIS codes, short header", "short", "opaque"),
     0x80: ("transport layer to the meter, long header", "long", "nothing"),
+    0x82: ("network management to the meter, long header", "long", "opaque"),
+    0x83: ("network management to the meter", "none", "opaque"),
+    0x84: ("transport layer to the meter, a compact frame is expected", "long", "nothing"),
+    0x85: ("transport layer to the meter, a format frame is expected", "long", "nothing"),
+    0x87: ("network management from the meter, long header", "long", "opaque"),
+    0x88: ("network management from the meter, short header", "short", "opaque"),
+    0x89: ("network management from the meter", "none", "opaque"),
     0x8A: ("transport layer from the meter, short header", "short", "nothing"),
     0x8B: ("transport layer from the meter, long header", "long", "nothing"),
+    0x9E: ("special use, short header", "short", "opaque"),
+    0x9F: ("special use, long header", "long", "opaque"),
+    0xC0: ("image transfer to the meter, long header", "long", "opaque"),
+    0xC1: ("image transfer from the meter, short header", "short", "opaque"),
+    0xC2: ("image transfer from the meter, long header", "long", "opaque"),
+    0xC3: ("security information to the meter, long header", "long", "opaque"),
+    0xC4: ("security information from the meter, short header", "short", "opaque"),
+    0xC5: ("security information from the meter, long header", "long", "opaque"),
     **dict.fromkeys(range(32), ("DLMS without header", "none", "dlms")),
 }
-"""What a CI field announces on radio, which header comes first and what comes then."""
+"""What a CI field announces on radio, which header comes first and what comes then (EN 13757-7 § 5.2)."""
+_OPAQUE: Final[tuple[str, HeaderKind, Kind]] = ("", "none", "opaque")
 
 _LOWER: Final = {
     0x81: "network layer",
@@ -169,17 +192,70 @@ def _authentication(walk: Walk, at: int) -> int | None:
         here += len(value)
     walk.close(afl.end)
     if afl.fragmented:
-        following = "more follow" if afl.more else "the last"
-        walk.problem(f"fragment {afl.fragment} of a message, {following}: it is kept as it is", afl.end)
-        walk.opaque("fragment", afl.end, len(walk.data))
-        return None
+        return _fragment(walk, afl)
+    length = int.from_bytes(afl.message_length, "little")
+    if afl.message_length and length != len(walk.data) - afl.end:
+        words = f"the AFL announces a message of {length} bytes, there are {len(walk.data) - afl.end}"
+        walk.problem(words, afl.end - 2, invalid=True)
     return afl.end
+
+
+def _fragment(walk: Walk, afl: AFL) -> int | None:
+    """Keep a fragment; goes on in the message that it makes whole, if it does."""
+    telegram, at, end = walk.telegram, afl.end, len(walk.data)
+    if afl.fragment == 0:
+        walk.problem("fragment 0 announces more, and fragments are counted from 1", at, invalid=True)
+    if not walk.valid:
+        walk.opaque("fragment", at, end)
+        return None
+    kept = walk.memory.keep(telegram.sender, telegram.session, Fragment(afl, walk.data[at:]))
+    message, missing = kept.message, kept.message.missing()
+    if kept.given_up:
+        walk.problem(f"another message begins: fragment {kept.given_up} of the one before never came", at)
+    name = f"fragment {afl.fragment} of a message"
+    if missing is None and (afl.fragment == message.last or not kept.repeated):
+        return _whole(walk, message, name)
+    again = ", again" if kept.repeated else ""
+    if missing is not None:
+        walk.waits_for = f"fragment {missing} of a message"
+        again += f": fragment {missing} is awaited"
+    walk.problem(name + again, at)
+    walk.opaque("fragment", at, end)
+    return None
+
+
+def _whole(walk: Walk, message: Message, name: str) -> int | None:
+    """Go on in a message all of whose fragments came, if they are of one message."""
+    telegram, end = walk.telegram, len(walk.data)
+    assert telegram.afl is not None
+    at = telegram.afl.end
+    afl, data = message.joined()
+    length = int.from_bytes(afl.message_length, "little")
+    # Keys are derived with the number in the message's long header, else with the sender's.
+    long = bool(data) and CI_NAMES.get(data[0], _OPAQUE)[1] == "long"
+    number = data[1:5] if long else telegram.sender[2:6]
+    fault = None
+    if afl.message_length and length != len(data):
+        fault = f"a message of {length} bytes is announced, the fragments have {len(data)}"
+    elif not message.in_order and not telegram.session and not is_authentic(walk, afl, number, data):
+        fault = "the fragments came out of order, and no code proves that they are of one message"
+    if fault is not None and not walk.options.lenient:
+        walk.memory.disbelieve(telegram.sender, telegram.session)
+        walk.problem(f"{name}: {fault}", at, invalid=True)
+        walk.opaque("fragment", at, end)
+        return None
+    if fault is not None:
+        walk.problem(f"{name}: {fault}", at, invalid=True)
+    walk.leaf("fragment", at, end, None, f"{name}, which is whole with it")
+    walk.push("message", data, "message put together from its fragments")
+    telegram.afl = afl
+    return 0
 
 
 def _transport(walk: Walk, at: int) -> None:
     data, telegram = walk.data, walk.telegram
     ci = telegram.ci = data[at]
-    _, header_kind, kind = CI_NAMES.get(ci, ("", "none", "opaque"))
+    _, header_kind, kind = CI_NAMES.get(ci, _OPAQUE)
     walk.leaf("CI field", at, at + 1, ci, radio_ci_name(ci))
     here: int | None = at + 1
     if header_kind != "none":
@@ -191,7 +267,7 @@ def _transport(walk: Walk, at: int) -> None:
     _note_application(walk, here)
     match kind:
         case "records":
-            _records(walk, here, command=ci in (0x51, 0x55, 0x5A, 0x5B))
+            _records(walk, here, command=ci in (0x51, 0x5A, 0x5B))
         case "compact":
             _compact(walk, here)
         case "format":
@@ -240,9 +316,13 @@ def _header(walk: Walk, at: int, *, long: bool) -> int:
     walk.leaf("configuration", end - 2, end, configuration.field, words)
     here = end + len(configuration.extension)
     walk.leaf("configuration extension", end, here)
-    stop = configuration.end - len(configuration.counter)
-    walk.leaf("key version", here, stop, configuration.key_version)
-    walk.leaf("message counter", stop, configuration.end, int.from_bytes(configuration.counter, "little"))
+    counter = (int.from_bytes(configuration.counter, "little"), len(configuration.counter))
+    version = (configuration.key_version, int(configuration.key_version is not None))
+    fields = {"message counter": counter, "key version": version}
+    for name in reversed(fields) if configuration.mode == 10 else fields:
+        value, size = fields[name]
+        walk.leaf(name, here, here + size, value)
+        here += size
     walk.close(configuration.end)
     return configuration.end
 
@@ -262,7 +342,7 @@ def _records(walk: Walk, at: int, *, command: bool = False, full: bool = True) -
     if walk.tree is not None:
         explain_records(walk.tree, walk.data, found, _device_type(walk))
     if walk.learning and full and not found.broken and found.spans:
-        walk.formats.learn(compact.format_of(walk.data, found.spans))
+        walk.memory.learn(walk.telegram.sender, compact.format_of(walk.data, found.spans))
 
 
 def _skip_filler(walk: Walk, at: int) -> int:
@@ -284,8 +364,9 @@ def _compact(walk: Walk, at: int) -> None:
     walk.leaf("format signature", at, at + 2, f"{number:04X}")
     walk.leaf("CRC of the full data", at + 2, at + 4, crc)
     begin = at + 4
-    headers = walk.formats.get(number)
+    headers = walk.memory.format(walk.telegram.sender, number)
     if headers is None:
+        walk.waits_for = f"format {number:04X}"
         walk.problem(f"the format {number:04X} is not known: a full frame of this meter teaches it", at)
         walk.opaque("compact_data", begin, len(data))
         return
@@ -332,7 +413,7 @@ def _format(walk: Walk, at: int) -> None:
     if compact.signature(headers) != number:
         walk.problem(f"the headers do not have the signature {number:04X}", at + 1, invalid=True)
     else:
-        walk.formats.learn(headers)
+        walk.memory.learn(walk.telegram.sender, headers)
     walk.leaf("record headers", at + 3, end)
     walk.leaf("filler", max(end, at + 3), len(data))
 

@@ -2,8 +2,8 @@
 
 EN 13757-3 Annex G. A full frame teaches its format: the DIF, DIFE, VIF and VIFE bytes of its records
 in order. Their CRC is the signature that a compact frame names, and a second CRC covers the full
-data, so a format that does not fit shows. Formats are kept by signature and learned from full and
-format frames; those that many meters share are shipped.
+data, so a format that does not fit shows. What a sender's full and format frames teach is kept in
+`memory`; the formats that many meters share are shipped.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from polymeter.protocols.mbus import SIZES, variable_size
 from polymeter.protocols.mbus.records import Span
 from polymeter.protocols.wire import RemoteProtocolError
 
-__all__ = ["KNOWN_FORMATS", "FormatMemory", "format_of", "rebuild", "signature"]
+__all__ = ["KNOWN_FORMATS", "format_of", "rebuild", "signature"]
 
-_REMEMBERED_MAX: Final = 4096
 _MANUFACTURER_DATA: Final = (0x0F, 0x1F)
 
 
@@ -54,30 +53,6 @@ KNOWN_FORMATS: Final[Mapping[int, bytes]] = {
     signature(headers): headers for headers in map(bytes.fromhex, _SHARED)
 }
 """Formats that many meters share. The signature is computed, so a wrong entry is never found."""
-
-
-class FormatMemory:
-    """What formats a caller has seen. One may serve a fleet: a signature names a format for all."""
-
-    __slots__ = ("_formats",)
-
-    def __init__(self, formats: Mapping[int, bytes] = KNOWN_FORMATS) -> None:
-        self._formats = dict(formats)
-
-    def __len__(self) -> int:
-        return len(self._formats)
-
-    def learn(self, headers: bytes) -> int:
-        """Remember a format; gives its signature."""
-        number = signature(headers)
-        if len(self._formats) >= _REMEMBERED_MAX:
-            self._formats = dict(KNOWN_FORMATS)
-        self._formats[number] = headers
-        return number
-
-    def get(self, number: int) -> bytes | None:
-        """The format of that signature, if it is known."""
-        return self._formats.get(number)
 
 
 def format_of(data: bytes, spans: list[Span]) -> bytes:

@@ -20,7 +20,6 @@ from polymeter.protocols.wire import (
     Tree,
 )
 from polymeter.protocols.wmbus.application import known_ci, radio_ci_name, read_layers
-from polymeter.protocols.wmbus.compact import FormatMemory
 from polymeter.protocols.wmbus.frames import (
     FRAME_MIN,
     SYNC_A,
@@ -30,6 +29,7 @@ from polymeter.protocols.wmbus.frames import (
     decode_format_a,
     decode_format_b,
     decode_frame,
+    decode_stripped,
     format_a_length,
     has_format_a,
     has_format_b,
@@ -37,7 +37,8 @@ from polymeter.protocols.wmbus.frames import (
     spans_b,
 )
 from polymeter.protocols.wmbus.headers import LINK_SIZE, LinkHeader, control_name, decode_link
-from polymeter.protocols.wmbus.receivers import Wrapped, is_wrapped, unwrap
+from polymeter.protocols.wmbus.memory import Memory
+from polymeter.protocols.wmbus.receivers import IMST_START, SLIP_END, Wrapped, is_wrapped, unwrap
 from polymeter.protocols.wmbus.walk import Walk
 
 __all__ = ["PROTOCOL", "decode", "detect", "may_begin"]
@@ -48,12 +49,12 @@ _CONTROLS: Final = frozenset(control for control in range(256) if control_name(c
 _SUFFIX_MAX: Final = 2
 """Bytes that receivers add behind a frame: reception level, sometimes link quality before it."""
 _CHAIN_MAX: Final = 8
-_SHIPPED: Final = FormatMemory()
+_LENGTHS_OF_STICKS: Final = (bytes((IMST_START,)), bytes((SLIP_END,)))
 
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like wireless M-Bus, `None` if it does not."""
-    receiver = is_wrapped(data)
+    receiver = is_wrapped(data) if not _is_bare(data) else None
     if receiver is not None:
         first = next(iter(unwrap(data[:4096])), None)
         if first is None or not _plausible(first.telegram, 0, len(first.telegram)):
@@ -69,6 +70,11 @@ def detect(data: bytes) -> str | None:
     if not text and _chain(data):
         return "a frame without CRC: its length, function, maker and CI field fit"
     return None
+
+
+def _is_bare(data: bytes) -> bool:
+    """Whether data whose first byte may be that of a stick's frame begins with a frame of that length."""
+    return data[:1] in _LENGTHS_OF_STICKS and _end_at(data, 0)[0] is not None
 
 
 def _chain(data: bytes) -> bool:
@@ -105,7 +111,7 @@ def decode(
     options: DecodeOptions = _DEFAULTS,
     *,
     explain: bool = True,
-    formats: FormatMemory | None = None,
+    memory: Memory | None = None,
 ) -> list[Decoded]:
     """Decode every frame of `data`. Never raises: what is wrong is told in the result.
 
@@ -114,54 +120,65 @@ def decode(
         options: keys of sixteen bytes (eight for DES), all tried in turn; with `lenient` the records
             of a frame are listed although a checksum does not fit.
         explain: whether to draw the tree.
-        formats: what is known of compact frames; it learns from full and format frames. Without
-            one, the frames of this input teach each other.
+        memory: what earlier telegrams taught of compact and fragmented messages; it learns from these.
+            Without one, the frames of this input teach each other.
     """
-    wrapped = list(unwrap(data))
+    wrapped = list(unwrap(data)) if not _is_bare(data) else []
+    places = [] if wrapped else list(_split(data))
+    # A single frame has nobody to teach.
+    learning = memory is not None or len(wrapped) + len(places) > 1
+    memory = memory if memory is not None else Memory()
     if wrapped:
-        memory = formats if formats is not None else (FormatMemory() if len(wrapped) > 1 else _SHIPPED)
-        return [_unwrapped(data, each, options, memory, explain) for each in wrapped]
-    places = list(_split(data))
-    memory = formats if formats is not None else (FormatMemory() if len(places) > 1 else _SHIPPED)
+        return [_unwrapped(data, each, options, memory, learning, explain) for each in wrapped]
     results = []
-    for start, end in places:
+    for start, end, form in places:
         tree = Tree(data[start:end], "frame", start=start) if explain else None
-        walk = Walk(data[start:end], options, memory, tree, learning=memory is not _SHIPPED)
-        results.append(_frame(walk, None))
+        walk = Walk(data[start:end], options, memory, tree, learning)
+        results.append(_frame(walk, None, form))
     return results
 
 
-def _split(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where frames, damaged ones and noise begin and end. Work is linear in the input."""
+def _split(data: bytes) -> Iterator[tuple[int, int, Format | None]]:
+    """Where frames, damaged ones and noise begin and end, and the format of frames. Work is linear."""
     at, end = 0, len(data)
+    next_good = 0
     while at < end:
-        stop = _end_at(data, at)
+        stop, form = _end_at(data, at)
         if stop is None:
-            stop = at + 1
-            while stop < end and not _checked_at(data, stop):
-                stop += 1
+            if next_good <= at:
+                next_good = _next_good(data, at + 1)
+            stop = next_good
             # A whole damaged frame is shown by itself, what follows it is noise of its own.
             damaged = at + format_a_length(data[at])
             if data[at] >= FRAME_MIN - 1 and at + 1 < end and data[at + 1] in _CONTROLS and damaged < stop:
                 stop = damaged
         if 0 < end - stop <= _SUFFIX_MAX:
             stop = end
-        yield at, stop
+        yield at, stop, form
         at = stop
 
 
-def _end_at(data: bytes, at: int) -> int | None:
-    """Where the frame that begins at `at` ends, `None` if none does."""
+def _next_good(data: bytes, at: int) -> int:
+    """Where the next frame whose first checksum fits begins, or the end."""
+    while at < len(data) and not _checked_at(data, at):
+        at += 1
+    return at
+
+
+def _end_at(data: bytes, at: int) -> tuple[int | None, Format | None]:
+    """Where the frame that begins at `at` ends, `None` if none does, and its format where it is sure."""
     start = at + 2 if data[at : at + 2] in (SYNC_A, SYNC_B) else at
     if start < len(data):
         if has_format_a(data, start):
-            return start + format_a_length(data[start])
+            return start + format_a_length(data[start]), Format.A
         if has_format_b(data, start):
-            return start + data[start] + 1
+            return start + data[start] + 1, Format.B
     damaged = format_a_length(data[at])
     if len(data) - at == damaged > data[at] + 1 + _SUFFIX_MAX and data[at] >= FRAME_MIN - 1:
-        return len(data)  # the length of format A to the byte: its first checksum does not fit
-    return at + data[at] + 1 if _plausible(data, at, len(data)) else None
+        return len(data), None  # the length of format A to the byte: its first checksum does not fit
+    if _plausible(data, at, len(data)):
+        return at + data[at] + 1, Format.STRIPPED
+    return None, None
 
 
 def _checked_at(data: bytes, at: int) -> bool:
@@ -173,12 +190,12 @@ def _checked_at(data: bytes, at: int) -> bool:
 
 
 def _unwrapped(
-    data: bytes, found: Wrapped, options: DecodeOptions, memory: FormatMemory, explain: bool
+    data: bytes, found: Wrapped, options: DecodeOptions, memory: Memory, learning: bool, explain: bool
 ) -> Decoded:
     """One telegram in its receiver's wrapping."""
     line = data[found.start : found.end]
     tree = Tree(line, found.receiver, start=found.start) if explain else None
-    walk = Walk(line, options, memory, tree, learning=memory is not _SHIPPED)
+    walk = Walk(line, options, memory, tree, learning)
     walk.telegram.receiver, walk.telegram.rssi_dbm = found.receiver, found.rssi_dbm
     first, last = found.telegram_start - found.start, found.telegram_end - found.start
     level = f"received at {found.rssi_dbm} dBm" if found.rssi_dbm is not None else None
@@ -190,15 +207,15 @@ def _unwrapped(
     walk.push("telegram", found.telegram, "frame")
     if tree is not None and last < len(line):
         tree.leaf("receiver", last, len(line), None, level)
-    return _frame(walk, found)
+    return _frame(walk, found, found.format)
 
 
-def _frame(walk: Walk, found: Wrapped | None) -> Decoded:
-    """The frame that begins where the walk stands."""
+def _frame(walk: Walk, found: Wrapped | None, form: Format | None) -> Decoded:
+    """The frame that begins where the walk stands, in a format that its receiver or its checksum told."""
     data, telegram, why = walk.data, walk.telegram, ""
     try:
-        start, end = _extent(data, found)
-        frame = _checked(data[start:end], start, found)
+        start, end = _extent(data, form)
+        frame = _checked(data[start:end], start, form)
     except RemoteProtocolError as error:
         if not walk.options.lenient or len(data) < FRAME_MIN:
             whole = len(data) >= FRAME_MIN and data[1] in _CONTROLS
@@ -230,31 +247,30 @@ def _frame(walk: Walk, found: Wrapped | None) -> Decoded:
     return _result(walk, meter, why, control_name(link.control) or "frame", words)
 
 
-def _extent(data: bytes, found: Wrapped | None) -> tuple[int, int]:
+def _extent(data: bytes, form: Format | None) -> tuple[int, int]:
     """Where the frame lies within what was given: sync bytes before it, a receiver's bytes behind it."""
     start = 2 if data[:2] in (SYNC_A, SYNC_B) else 0
     if len(data) < start + FRAME_MIN:
         raise RemoteProtocolError(f"a frame has ten bytes or more, there are {len(data)}", len(data))
     length = data[start]
-    if has_format_a(data, start) or (found is not None and found.format is Format.A):
+    if form is Format.A or (form is None and has_format_a(data, start)):
         end = start + format_a_length(length)
     else:
         end = start + length + 1
     return start, end if end <= len(data) <= end + _SUFFIX_MAX else len(data)
 
 
-def _checked(data: bytes, start: int, found: Wrapped | None) -> Frame:
+_DECODERS: Final = {Format.A: decode_format_a, Format.B: decode_format_b, Format.STRIPPED: decode_stripped}
+
+
+def _checked(data: bytes, start: int, form: Format | None) -> Frame:
     """The frame without its checksums.
 
     Raises:
         RemoteProtocolError: one does not fit; the offset counts from `start` bytes before.
     """
     try:
-        if found is not None and found.format is Format.A:
-            return decode_format_a(data)
-        if found is not None and found.format is Format.B:
-            return decode_format_b(data)
-        return decode_frame(data)
+        return decode_frame(data) if form is None else _DECODERS[form](data)
     except RemoteProtocolError as error:
         raise RemoteProtocolError(str(error), error.offset + start) from error
 
@@ -306,7 +322,7 @@ def _identity(header: LongHeader) -> MeterIdentity:
 
 @lru_cache(maxsize=4096)
 def _link_identity(link: LinkHeader) -> MeterIdentity:
-    return MeterIdentity(link.id, link.manufacturer, medium_name(link.device_type), link.version)
+    return identity(LongHeader(link.id, link.manufacturer, link.version, link.device_type))
 
 
 def _refused(walk: Walk, name: str, message: str, offset: int) -> Decoded:
@@ -328,4 +344,6 @@ def _result(walk: Walk, meter: MeterIdentity, why: str, name: str, meaning: str 
         top.layers if top is not None else (),
         root,
         walk.telegram,
+        tuple(walk.seals),
+        waits_for=walk.waits_for,
     )

@@ -27,6 +27,7 @@ __all__ = [
     "decode_format_a",
     "decode_format_b",
     "decode_frame",
+    "decode_stripped",
     "encode_format_a",
     "encode_format_b",
     "first_block_fits",
@@ -174,6 +175,18 @@ def decode_format_b(data: bytes) -> Frame:
     return Frame(_joined(data, spans_b(data[0]), "B"), Format.B)
 
 
+def decode_stripped(data: bytes) -> Frame:
+    """A frame whose receiver has checked it and taken the checksums out.
+
+    Raises:
+        RemoteProtocolError: L does not count the bytes behind it.
+    """
+    if len(data) < FRAME_MIN or len(data) != data[0] + 1:
+        announced = data[0] + 1 if data else FRAME_MIN
+        raise RemoteProtocolError(f"L announces {announced} bytes, there are {len(data)}", 0)
+    return Frame(data)
+
+
 def decode_frame(data: bytes) -> Frame:
     """The frame that `data` is, in whichever form it came.
 
@@ -192,13 +205,14 @@ def decode_frame(data: bytes) -> Frame:
         return decode_format_a(data)
     if has_format_b(data):
         return decode_format_b(data)
-    if not data:
-        raise RemoteProtocolError("a frame has ten bytes or more", 0)
-    if len(data) == data[0] + 1 and len(data) >= FRAME_MIN:
-        return Frame(data)
-    if data[0] >= FRAME_MIN - 1 and len(data) == format_a_length(data[0]):
+    if (
+        data
+        and len(data) != data[0] + 1
+        and data[0] >= FRAME_MIN - 1
+        and len(data) == format_a_length(data[0])
+    ):
         return decode_format_a(data)  # raises: its first CRC is known not to fit
-    raise RemoteProtocolError(f"L announces {data[0] + 1} bytes, there are {len(data)}", 0)
+    return decode_stripped(data)
 
 
 def encode_format_a(data: bytes) -> bytes:

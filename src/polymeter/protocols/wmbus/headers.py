@@ -173,8 +173,10 @@ def _variable_ell(data: bytes, at: int, layer: int) -> ELL:
 
 NWL_CI: Final = 0x81
 AFL_CI: Final = 0x90
-_MAC_SIZES: Final = {0: 0, 3: 2, 4: 4, 5: 8, 6: 12, 7: 16, 8: 12}
-"""Bytes of the authentication code by its type; 3 to 7 are AES-CMAC, 8 is AES-GMAC."""
+_MAC_SIZES: Final = {0: 0, 3: 2, 4: 4, 5: 8, 6: 12, 7: 16, 8: 12, 9: 16}
+"""Bytes of the authentication code by its type; 3 to 7 are AES-CMAC."""
+_GMAC: Final = (8, 9)
+"""AES-GMAC, whose nonce no public description gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,11 @@ class AFL:
     def fragmented(self) -> bool:
         """Whether this is only a part of a message."""
         return self.more or self.fragment > 1
+
+    @property
+    def checkable(self) -> bool:
+        """Whether there is a code, and one that we can compute: a CMAC."""
+        return bool(self.mac) and ((self.message_control or 0) & 0x0F) not in _GMAC
 
     @property
     def authenticated(self) -> bytes:
@@ -230,9 +237,9 @@ def decode_afl(data: bytes, at: int, layer: int = 0) -> AFL:
     sizes = [2 * (control >> 9 & 1), 4 * (control >> 11 & 1), 0, 2 * (control >> 12 & 1)]
     if control & 0x0400:
         kind = (message_control or 0) & 0x0F
-        left = end - here - sum(sizes)
+        left = max(0, end - here - sum(sizes))
         # A later fragment has no message control; the code is then what the length leaves.
-        sizes[2] = _MAC_SIZES.get(kind, left) if message_control is not None else max(0, left)
+        sizes[2] = _MAC_SIZES.get(kind, left) if message_control is not None else left
     parts = []
     for size in sizes:
         parts.append(data[here : here + size])
@@ -255,7 +262,7 @@ class Configuration:
     extension: bytes = b""
     key_version: int | None = None
     counter: bytes = b""
-    """The counter that mode 10 has in this place, as it travels."""
+    """The counter that mode 10 has in this place, and mode 7 may have, as it travels."""
     end: int = 0
 
     @property
@@ -285,9 +292,12 @@ class Configuration:
 
     def __bytes__(self) -> bytes:
         version = b"" if self.key_version is None else bytes((self.key_version,))
-        return self.field.to_bytes(2, "little") + self.extension + version + self.counter
+        behind = self.counter + version if self.mode == 7 else version + self.counter
+        return self.field.to_bytes(2, "little") + self.extension + behind
 
 
+_COUNTER_PRESENT: Final = 0x2000
+"""The bit Z of mode 7: the message counter stands in the header. Else it is that of the AFL."""
 _EXTENSIONS: Final = {7: 1, 8: 1, 9: 1, 10: 2, 13: 1}
 
 
@@ -304,6 +314,11 @@ def decode_configuration(data: bytes, at: int, layer: int = 0) -> Configuration:
     size = _EXTENSIONS.get(mode, 0)
     extension, here = data[at + 2 : at + 2 + size], at + 2 + size
     version, counter = None, b""
+    if mode == 7 and len(extension) == size:
+        if word & _COUNTER_PRESENT:
+            counter, here = data[here : here + 4], here + 4
+        if extension[0] & 0x40:
+            version, here = data[here] if here < len(data) else 0, here + 1
     if mode == 10 and len(extension) == size:
         if extension[0] & 0x40:
             version, here = data[here] if here < len(data) else 0, here + 1

@@ -8,20 +8,29 @@ of a record if need be; and a signature of wired M-Bus may stand where radio has
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Final
 
 from polymeter.protocols.mbus import decode_records
+from polymeter.protocols.wire import Seal, key_fingerprint
 from polymeter.protocols.wmbus import security
 from polymeter.protocols.wmbus.headers import AFL, Configuration
 from polymeter.protocols.wmbus.security import BLOCK, DES_BLOCK, PLAIN_START
 from polymeter.protocols.wmbus.walk import Telegram, Walk
 
-__all__ = ["open_application", "open_link"]
+__all__ = ["is_authentic", "open_application", "open_link"]
 
 AES_KEY: Final = 16
 DES_KEY: Final = 8
-_ALL_BLOCKS: Final = 15
+_DIGEST: Final = 16
+_SESSION: Final = 0x1FFFFFFF
+"""Of a session number, what counts up; the other bits say how it encrypts."""
+_COUNTED: Final = 7
+"""The first security mode with a message counter."""
+_CODED: Final = (7, 8)
+_TAGGED: Final = (9, 10)
+"""Modes proven by the code of the AFL, where it has one, and by a tag of their own."""
 
 
 def open_link(walk: Walk) -> int | None:
@@ -49,6 +58,8 @@ def open_link(walk: Walk) -> int | None:
             for address in filter(None, (ell.address, link.address)):
                 plain = security.decrypt_ell(key, ell.counter_block(address), data[at:])
                 if plain is not None:
+                    number = int.from_bytes(ell.session, "little") & _SESSION
+                    _sealed(walk, address, key, number, True, plain)
                     walk.leaf("encrypted data", at, len(data), None, "AES-CTR")
                     walk.push("decrypted", plain, "extended link layer, decrypted")
                     walk.leaf("payload CRC", 0, 2, int.from_bytes(plain[:2], "little"), "fits")
@@ -107,7 +118,10 @@ def open_application(walk: Walk, start: int, at: int, *, records: bool) -> int |
             return at
         walk.encrypted = True
         walk.problem(f"{size} encrypted bytes are announced, {len(payload)} are left", at, invalid=True)
-    elif (plain := _decrypted(walk, start, at, size, keys)) is not None:
+    elif (opened := _decrypted(walk, start, at, size, keys)) is not None:
+        key, plain = opened
+        counter, proven = _proof(walk.telegram, mode)
+        _sealed(walk, walk.telegram.address, key, counter, proven, plain)
         walk.leaf("encrypted data", at, at + size, None, how)
         outer, end = walk.tree, len(walk.data)
         walk.push("decrypted", plain + payload[size:], "application data, decrypted")
@@ -127,9 +141,10 @@ def encrypted_size(configuration: Configuration, available: int) -> int:
     mode = configuration.mode
     if mode in (4, 5, 7):
         size = BLOCK * configuration.blocks
-        return (
-            available // BLOCK * BLOCK if configuration.blocks == _ALL_BLOCKS and size > available else size
-        )
+        whole = available // BLOCK * BLOCK
+        # Fifteen blocks are as many as the field can tell: of a longer message, if it is whole blocks, all.
+        all_of_it = configuration.blocks == security.ALL_BLOCKS and (size > available or whole == available)
+        return whole if all_of_it else size
     if mode in (2, 3):
         return configuration.field & 0xFF
     return available
@@ -146,13 +161,29 @@ def _broken(payload: bytes) -> bool:
     return decode_records(payload).broken
 
 
-def _decrypted(walk: Walk, start: int, at: int, size: int, keys: list[bytes]) -> bytes | None:
-    """The plain bytes by the first key that opens them."""
+def _sealed(
+    walk: Walk, address: bytes, key: bytes, counter: int | None, proven: bool | None, plain: bytes
+) -> None:
+    """Note how what was opened just now was protected."""
+    digest = hashlib.sha256(plain).digest()[:_DIGEST]
+    walk.seals.append(Seal(address, key_fingerprint(key), counter, proven, digest))
+
+
+def _proof(telegram: Telegram, mode: int) -> tuple[int | None, bool | None]:
+    """The message counter of the modes that have one, and whether a code or tag proves it."""
+    counter = _counter(telegram) if mode >= _COUNTED else b""
+    coded = telegram.afl is not None and bool(telegram.afl.mac)
+    proven = True if mode in _TAGGED or (mode in _CODED and coded) else None
+    return int.from_bytes(counter, "little") if counter else None, proven
+
+
+def _decrypted(walk: Walk, start: int, at: int, size: int, keys: list[bytes]) -> tuple[bytes, bytes] | None:
+    """The first key that opens the data, and the plain bytes."""
     mode = walk.telegram.configuration.mode if walk.telegram.configuration is not None else 0
     for key in keys:
         plain = _OPENERS[mode](walk, key, start, at, size)
         if plain is not None:
-            return plain
+            return key, plain
     return None
 
 
@@ -209,9 +240,12 @@ def _mode_7(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | N
 def _authentic(walk: Walk, key: bytes, start: int) -> bool:
     """Whether the code of the AFL fits the message; if not, a right key found it out to be altered."""
     afl = walk.telegram.afl
-    if afl is None or not afl.mac or afl.fragmented:
+    if afl is None or not afl.mac:
         return True
-    if expected_code(walk, afl, key, start) == afl.mac:
+    if not afl.checkable:
+        walk.problem("the authentication code is a GMAC, which is not checked", start)
+        return True
+    if _code_fits(afl, key, _counter(walk.telegram), _number(walk.telegram), walk.data[start:]):
         return True
     walk.encrypted = True
     walk.problem(
@@ -222,14 +256,16 @@ def _authentic(walk: Walk, key: bytes, start: int) -> bool:
     return False
 
 
-def expected_code(walk: Walk, afl: AFL, key: bytes, start: int) -> bytes:
-    """The code that the AFL should carry (EN 13757-7 § 6.3.6)."""
-    own = (
-        security.derive_key(key, "authentication", afl.counter, _number(walk.telegram))
-        if afl.counter
-        else key
-    )
-    return security.authentication_code(own, afl.authenticated + walk.data[start:], len(afl.mac))
+def _code_fits(afl: AFL, key: bytes, counter: bytes, number: bytes, message: bytes) -> bool:
+    """Whether an AFL has the code of this message (EN 13757-7 § 6.3.6)."""
+    own = security.derive_key(key, "authentication", counter, number) if counter else key
+    return security.authentication_code(own, afl.authenticated + message, len(afl.mac)) == afl.mac
+
+
+def is_authentic(walk: Walk, afl: AFL, number: bytes, message: bytes) -> bool:
+    """Whether one of the keys proves a message that is not opened yet, by the code of its AFL."""
+    keys = (key for key in walk.options.keys if len(key) == AES_KEY)
+    return afl.checkable and any(_code_fits(afl, key, afl.counter, number, message) for key in keys)
 
 
 def _mode_8(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | None:
@@ -237,8 +273,8 @@ def _mode_8(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | N
     block = walk.telegram.address + counter.ljust(4, b"\0") + bytes(4)
     plain = security.ctr(_derived(walk, key, counter), block, walk.data[at : at + size])
     afl = walk.telegram.afl
-    if afl is not None and afl.mac and not afl.fragmented:
-        return plain if expected_code(walk, afl, key, start) == afl.mac else None
+    if afl is not None and afl.checkable:
+        return plain if _code_fits(afl, key, counter, _number(walk.telegram), walk.data[start:]) else None
     return plain if plain[:2] == PLAIN_START or looks_plain(plain) else None
 
 

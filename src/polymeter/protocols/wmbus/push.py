@@ -12,11 +12,13 @@ from typing import Final
 from polymeter.protocols.wire import NEED_DATA, Buffer, NeedData, RemoteProtocolError
 from polymeter.protocols.wmbus.decode import may_begin
 from polymeter.protocols.wmbus.frames import FIRST_BLOCK, first_block_fits, format_a_length
-from polymeter.protocols.wmbus.receivers import AMB_START, IMST_START, SLIP_END
+from polymeter.protocols.wmbus.receivers import AMB_START, IMST_START, SLIP_END, object_end, unwrap
 
 __all__ = ["PushedTelegrams"]
 
 _LINE_MAX: Final = 2048
+_OBJECT_MAX: Final = 16384
+_OBJECT_START: Final = 0x7B
 _JUDGED: Final = FIRST_BLOCK + 2
 """Bytes by which a bare frame is known."""
 
@@ -43,19 +45,31 @@ class PushedTelegrams:
         """The next telegram as it came, or `NEED_DATA`.
 
         Raises:
-            RemoteProtocolError: bytes that begin none; they have been dropped.
+            RemoteProtocolError: bytes that begin none, a line or an object that holds none, or one of which
+                its receiver says that it is damaged; they have been dropped.
         """
         self._skip_blank()
         data = self._buffer.data
         if not data:
             return NEED_DATA
         size = _size(bytes(data[: _LINE_MAX + 1]))
+        if size is None and data[0] == _OBJECT_START:
+            size = _object_size(bytes(data[: _OBJECT_MAX + 1]))
         if size is None:
             return NEED_DATA
         if size == 0:
             offset = self._buffer.dropped
             raise RemoteProtocolError(f"{len(self._drop())} bytes that begin no telegram", offset)
-        return self._buffer.take(size) if len(data) >= size else NEED_DATA
+        if len(data) < size:
+            return NEED_DATA
+        offset = self._buffer.dropped
+        frame = self._buffer.take(size)
+        wrapped = next(iter(unwrap(frame)), None)
+        if wrapped is None and _is_line(frame):
+            raise RemoteProtocolError(f"no receiver's line: {frame[:60].decode('ascii').strip()}", offset)
+        if wrapped is not None and wrapped.fault is not None:
+            raise RemoteProtocolError(f"{wrapped.receiver}: {wrapped.fault}", offset + wrapped.fault_at)
+        return frame
 
     def _skip_blank(self) -> None:
         data = self._buffer.data
@@ -74,10 +88,25 @@ class PushedTelegrams:
         return self._buffer.take(at)
 
 
+def _is_text(data: bytes) -> bool:
+    return all(32 <= byte < 127 or byte in b"\r\t" for byte in data)
+
+
+def _is_line(data: bytes) -> bool:
+    return data.endswith(b"\n") and _is_text(data[:-1])
+
+
+def _object_size(data: bytes) -> int | None:
+    """How long a gateway's object is that does not end where a line would have to."""
+    size = object_end(data)
+    return 0 if size is None and len(data) > _OBJECT_MAX else size
+
+
 def _may_start(data: bytes, at: int) -> bool:
     if len(data) - at < _JUDGED:
         return True
-    return bool(_size(data[at : at + 256]))
+    head = data[at : at + 256]
+    return bool(_size(head)) or (head[0] == _OBJECT_START and object_end(head) is None)
 
 
 def _size(data: bytes) -> int | None:
@@ -89,6 +118,8 @@ def _size(data: bytes) -> int | None:
             return None
         flags = data[1]
         return 4 + data[3] + 4 * bool(flags & 0x20) + bool(flags & 0x40) + 2 * bool(flags & 0x80)
+    if data[0] == _OBJECT_START and (end_of_object := object_end(data)) != 0:
+        return end_of_object
     if data[0] == SLIP_END:
         end = data.find(bytes((SLIP_END,)), 1)
         if end == 1:
@@ -102,6 +133,6 @@ def _size(data: bytes) -> int | None:
         return data[0] + 1
     end = data.find(b"\n")
     text = data[:end] if end >= 0 else data
-    if all(32 <= byte < 127 or byte in b"\r\t" for byte in text):
+    if _is_text(text):
         return end + 1 if end >= 0 else None if len(data) <= _LINE_MAX else 0
     return 0

@@ -7,15 +7,16 @@ says what is around each; an input in no known wrapping is left to the caller as
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from polymeter.protocols.crc import crc16_x25
 from polymeter.protocols.wmbus.frames import FRAME_MIN, Format, format_a_length
 
-__all__ = ["Wrapped", "is_wrapped", "unwrap"]
+__all__ = ["Wrapped", "is_wrapped", "object_end", "unwrap"]
 
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){10,}")
 _RTL_WMBUS: Final = re.compile(
@@ -24,6 +25,15 @@ _RTL_WMBUS: Final = re.compile(
 _CUL: Final = re.compile(rb"b(Y?)([0-9A-Fa-f]{24,})\s*\Z")
 _WMBUSMETERS: Final = re.compile(rb"telegram=\|+([0-9A-Fa-f_|]+)\|")
 _RSSI: Final = re.compile(rb"(-?\d{1,3})(?: ?dBm)?\s*\Z")
+
+_OBJECT: Final = re.compile(rb"\s*\{\s*\"")
+_OBJECT_BEGUN: Final = re.compile(rb"\s*\{\s*(?:\"|\Z)")
+_FIELDS: Final = ("telegram", "data", "hex", "raw", "frame", "payload", "message")
+"""Under which names gateways publish a telegram, the surest first: `data` is rtl_433's."""
+_DEPTH_MAX: Final = 4
+_LEVELS_DBM: Final = range(-150, -9)
+"""What may be a level in dBm; rtl_433 tells one below full scale, which is nearer to zero."""
+_JSON: Final = json.JSONDecoder()
 
 AMB_START: Final = b"\xff\x03"
 IMST_START: Final = 0xA5
@@ -63,8 +73,10 @@ def unwrap(data: bytes) -> Iterator[Wrapped]:
         yield from _im871a(data)
     elif data[:1] == bytes((SLIP_END,)):
         yield from _iu891a(data)
+    elif _OBJECT.match(data):
+        yield from _objects(data)
     elif _is_text(data):
-        yield from _lines(data)
+        yield from _lines(data, 0)
 
 
 def _is_text(data: bytes) -> bool:
@@ -75,8 +87,81 @@ def _is_text(data: bytes) -> bool:
     )
 
 
-def _lines(data: bytes) -> Iterator[Wrapped]:
+def object_end(data: bytes) -> int | None:
+    """Where the JSON object that begins `data` ends; 0 if none begins, `None` if it is not whole."""
+    if not _OBJECT_BEGUN.match(data):
+        return 0
+    try:
+        return _json_at(data, data.index(b"{"))[1]
+    except ValueError:
+        return None
+
+
+def _json_at(data: bytes, at: int) -> tuple[Any, int]:
+    """The value that begins at `at`, and where it ends. Characters are bytes, so that places agree.
+
+    Raises:
+        ValueError: it is none, or nested without end.
+    """
+    try:
+        return _JSON.raw_decode(data.decode("latin-1"), at)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _objects(data: bytes) -> Iterator[Wrapped]:
+    """What gateways publish: JSON objects, one after the other, each with a telegram."""
     at = 0
+    while at < len(data):
+        begin = len(data) - len(data[at:].lstrip())
+        if begin == len(data):
+            return
+        try:
+            value, end = _json_at(data, begin) if _OBJECT.match(data, begin) else (None, begin)
+        except ValueError:
+            value, end = None, begin
+        if value is None:
+            yield from _lines(data, begin)
+            return
+        found = _published(value, 0)
+        if found is None:
+            yield Wrapped(at, end, at, end, b"", "JSON", fault="no field holds a telegram", fault_at=begin)
+        else:
+            text, level = found
+            place = data.find(text, begin, end)
+            inner = _line(text, place)
+            assert inner is not None
+            yield replace(inner, start=at, end=end, rssi_dbm=level if level is not None else inner.rssi_dbm)
+        at = end
+
+
+def _published(value: Any, depth: int) -> tuple[bytes, int | None] | None:
+    """The text of the telegram in an object, and its level."""
+    if not isinstance(value, dict) or depth > _DEPTH_MAX:
+        return None
+    rest = [name for name in value if name.lower() not in _FIELDS]
+    named = sorted(
+        (name for name in value if name.lower() in _FIELDS), key=lambda name: _FIELDS.index(name.lower())
+    )
+    for name in (*named, *rest):
+        inner = value[name]
+        if isinstance(inner, dict):
+            found = _published(inner, depth + 1)
+            if found is not None:
+                return found
+        elif isinstance(inner, str) and inner.isascii() and _line(inner.encode("ascii"), 0) is not None:
+            return inner.encode("ascii"), _level(value)
+    return None
+
+
+def _level(value: dict[str, Any]) -> int | None:
+    for name, level in value.items():
+        if name.lower() in ("rssi", "rssi_dbm") and isinstance(level, int | float) and abs(level) < 1000:
+            return rounded if (rounded := round(level)) in _LEVELS_DBM else None
+    return None
+
+
+def _lines(data: bytes, at: int) -> Iterator[Wrapped]:
     while at < len(data):
         stop = data.find(b"\n", at)
         stop = len(data) if stop < 0 else stop + 1

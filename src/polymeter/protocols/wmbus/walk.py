@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from polymeter.protocols.mbus import LongHeader, ShortHeader
-from polymeter.protocols.wire import DecodeOptions, Node, Problem, Record, Tree, Value
-from polymeter.protocols.wmbus.compact import FormatMemory
+from polymeter.protocols.wire import DecodeOptions, Node, Problem, Record, Seal, Tree, Value
 from polymeter.protocols.wmbus.frames import Frame
 from polymeter.protocols.wmbus.headers import AFL, ELL, Configuration, LinkHeader
+from polymeter.protocols.wmbus.memory import Memory
 
 __all__ = ["Telegram", "Walk"]
 
@@ -27,6 +27,7 @@ class Telegram:
     """Who sent it: the meter, or the radio adapter in front of it."""
     ell: ELL | None = None
     afl: AFL | None = None
+    """For the fragment that makes a message whole: the layer of the message, with every field."""
     ci: int | None = None
     """The CI field of the transport or application layer."""
     header: LongHeader | ShortHeader | None = None
@@ -46,6 +47,16 @@ class Telegram:
         return self.link.address if self.link is not None else b""
 
     @property
+    def sender(self) -> bytes:
+        """M and A of the link layer: who sent this, be it a meter or the adapter in front of it."""
+        return self.link.address if self.link is not None else b""
+
+    @property
+    def session(self) -> bytes:
+        """What tells this conversation from others of the same sender."""
+        return self.ell.address + self.ell.session if self.ell is not None else b""
+
+    @property
     def meter_id(self) -> str:
         """The number of the meter that a key belongs to."""
         if isinstance(self.header, LongHeader):
@@ -59,7 +70,7 @@ class Walk:
 
     data: bytes
     options: DecodeOptions
-    formats: FormatMemory
+    memory: Memory
     tree: Tree | None
     learning: bool = False
     layer: int = 0
@@ -69,6 +80,9 @@ class Walk:
     problems: list[Problem] = field(default_factory=list)
     valid: bool = True
     encrypted: bool = False
+    seals: list[Seal] = field(default_factory=list)
+    waits_for: str | None = None
+    """Which other telegram of the same meter it takes to read this one."""
     trees: list[Tree] = field(default_factory=list)
 
     def push(self, layer_name: str, data: bytes, name: str) -> None:

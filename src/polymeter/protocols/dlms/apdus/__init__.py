@@ -13,7 +13,7 @@ from polymeter.protocols.dlms.apdus.action import (
     ActionResponseWithList,
     ActionResponseWithPblock,
 )
-from polymeter.protocols.dlms.apdus.base import APDU, decode_apdu, encode_apdu
+from polymeter.protocols.dlms.apdus.base import APDU, APDU_TAGS, decode_apdu, decode_leading, encode_apdu
 from polymeter.protocols.dlms.apdus.ciphered import (
     DEDICATED_TAGS,
     GLOBAL_TAGS,
@@ -99,6 +99,7 @@ from polymeter.protocols.dlms.apdus.transfer import Assembly, GeneralBlockTransf
 
 __all__ = [
     "APDU",
+    "APDU_TAGS",
     "DEDICATED_TAGS",
     "GLOBAL_TAGS",
     "SERVICE_NAMES",
@@ -174,6 +175,7 @@ __all__ = [
     "WriteRequest",
     "WriteResponse",
     "decode_apdu",
+    "decode_leading",
     "encode_apdu",
     "invoke_id_and_priority",
     "select_by_entry",

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from polymeter.protocols.dlms.apdus.fields import Cursor, Kind, Sink
 from polymeter.protocols.wire import RemoteProtocolError, Tree
 
-__all__ = ["APDU", "apdu", "decode_apdu", "encode_apdu"]
+__all__ = ["APDU", "APDU_TAGS", "apdu", "decode_apdu", "decode_leading", "encode_apdu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class APDU:
 T = TypeVar("T", bound=type[APDU])
 
 _CLASSES: Final[dict[bytes, type[APDU]]] = {}
+APDU_TAGS: Final[set[int]] = set()
+"""What an APDU may begin with."""
 _SERVICES: Final[set[int]] = set()
 _QUICK: Final[dict[int, Callable[[bytes], Any]]] = {}
 
@@ -46,6 +48,7 @@ def apdu(cls: T) -> T:
     if len(cls.FIELDS) != len(cls.LAYOUT):
         raise TypeError(f"{cls.__name__} has {len(cls.FIELDS)} fields, its layout {len(cls.LAYOUT)}")
     _CLASSES[cls.HEAD] = cls
+    APDU_TAGS.add(cls.HEAD[0])
     if len(cls.HEAD) > 1:
         _SERVICES.add(cls.HEAD[0])
     # What comes by the million may have a way of its own for its usual octets; it gives None for others.
@@ -55,33 +58,46 @@ def apdu(cls: T) -> T:
     return cls
 
 
-def decode_apdu(data: bytes, tree: Tree | None = None, *, trailing: bool = False) -> APDU:
-    """Decode one whole APDU; with `trailing` octets after it are left alone.
+def decode_apdu(data: bytes, tree: Tree | None = None) -> APDU:
+    """Decode one whole APDU.
 
     Raises:
         RemoteProtocolError: unknown, cut, or more than it should be.
     """
-    if not data:
-        raise RemoteProtocolError("an empty APDU", 0)
-    if tree is None and (quick := _QUICK.get(data[0])) is not None:
+    if tree is None and data and (quick := _QUICK.get(data[0])) is not None:
         usual: APDU | None = quick(data)
         if usual is not None:
             return usual
-    head = data[:2] if data[0] in _SERVICES else data[:1]
+    value, end = decode_leading(data, 0, tree)
+    if end < len(data):
+        layer = tree.index if tree is not None else 0
+        raise RemoteProtocolError(f"{len(data) - end} octets after the end of {value.TITLE}", end, layer)
+    return value
+
+
+def decode_leading(data: bytes, pos: int = 0, tree: Tree | None = None) -> tuple[APDU, int]:
+    """The APDU that begins at `pos`, whatever comes behind it, and where it ends.
+
+    Raises:
+        RemoteProtocolError: unknown or cut.
+    """
+    if pos >= len(data):
+        raise RemoteProtocolError("an empty APDU", pos)
+    tag = data[pos]
+    head = data[pos : pos + 2] if tag in _SERVICES else data[pos : pos + 1]
     cls = _CLASSES.get(head)
     if cls is None:
-        if data[0] in _SERVICES:
-            raise RemoteProtocolError(f"the service {data[0]:02x} has no form {head[1:].hex() or '(cut)'}", 1)
-        raise RemoteProtocolError(f"no APDU has the tag {data[0]:02x}", 0)
-    cursor = Cursor(data, len(head), tree)
+        if tag in _SERVICES:
+            form = head[1:].hex() or "(cut)"
+            raise RemoteProtocolError(f"the service {tag:02x} has no form {form}", pos + 1)
+        raise RemoteProtocolError(f"no APDU has the tag {tag:02x}", pos)
+    cursor = Cursor(data, pos + len(head), tree)
     if tree is not None:
-        tree.leaf("APDU", 0, len(head), None, cls.TITLE)
+        tree.leaf("APDU", pos, pos + len(head), None, cls.TITLE)
     values: list[Any] = [
         kind.read(cursor, name.replace("_", " ")) for name, kind in zip(cls.FIELDS, cls.LAYOUT, strict=True)
     ]
-    if cursor.pos < len(data) and not trailing:
-        raise cursor.fail(f"{len(data) - cursor.pos} octets after the end of {cls.TITLE}")
-    return cls(*values, heads=tuple(cursor.heads) if any(cursor.heads) else ())
+    return cls(*values, heads=tuple(cursor.heads) if any(cursor.heads) else ()), cursor.pos
 
 
 def encode_apdu(value: APDU) -> bytes:

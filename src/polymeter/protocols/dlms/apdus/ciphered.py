@@ -2,8 +2,7 @@
 
 Each service has a tag for the global and one for the dedicated key; the general forms name their
 system title. Inside are security control, invocation counter, contents and perhaps a tag, which
-`security` opens. General-ciphering and general-signing belong to suites that follow later: they are
-recognised, kept and named.
+`security` opens. General-signing belongs to suites that follow later: it is recognised, kept and named.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
 from polymeter.protocols.dlms.apdus.fields import OCTETS, U8, Choice, Cursor, Kind, Optional, Sink, Tupled
+from polymeter.protocols.dlms.data import encode_length
 
 __all__ = [
     "DEDICATED_TAGS",
@@ -193,6 +193,18 @@ class GeneralCiphering(APDU):
     other_information: bytes
     key_info: IdentifiedKey | WrappedKey | AgreedKey | None
     content: bytes
+
+    @property
+    def about(self) -> bytes:
+        """What the tag covers beside the contents: the fields before the key, with their lengths."""
+        fields = (
+            self.transaction_id,
+            self.originator_system_title,
+            self.recipient_system_title,
+            self.date_time,
+            self.other_information,
+        )
+        return b"".join(encode_length(len(field)) + field for field in fields)
 
 
 @apdu

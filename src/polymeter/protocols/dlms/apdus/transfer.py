@@ -79,6 +79,20 @@ class Assembly:
             raise RemoteProtocolError(f"more than {self._limit} octets in one block transfer")
         self._blocks[number] = block.block_data
 
+    def has(self, block: GeneralBlockTransfer) -> bool:
+        """Whether this very block was taken before."""
+        return self._blocks.get(block.block_number) == block.block_data
+
+    @property
+    def count(self) -> int:
+        """How many blocks are there."""
+        return len(self._blocks)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the last block is there, be others missing or not."""
+        return self._last is not None
+
     @property
     def missing(self) -> tuple[int, ...]:
         """Numbers of the blocks that should be there by now."""
