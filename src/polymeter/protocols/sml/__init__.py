@@ -24,7 +24,7 @@ from polymeter.protocols.sml.messages import (
 )
 from polymeter.protocols.sml.meter import Entry, pushed, sec_index, serve, timestamp
 from polymeter.protocols.sml.procedures import exchange, next_frame
-from polymeter.protocols.sml.push import PushedFrames
+from polymeter.protocols.sml.pushes import PushedFrames
 from polymeter.protocols.sml.readings import server_identity
 from polymeter.protocols.sml.transport import KERMIT, X25, Checksum, decode_frame, encode_frame
 
