@@ -19,7 +19,7 @@ from polymeter.protocols.iec62056_21 import (
     push,
     serve,
 )
-from polymeter.protocols.procedure import Procedure, Receive, Send
+from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine
 from polymeter.protocols.wire import RemoteProtocolError, TimedOut, TransportError
 from polymeter.transports.simulated import run_simulated
 from tests.conversations import without_line
@@ -282,6 +282,66 @@ def test_a_clock_is_found_in_the_read_out(data: str, clock: datetime) -> None:
     driver = driver_for("iec62056-21://h:1")
     found = run_simulated(driver.clock(), answers(IDENT, encode(DataMessage(data + "!\r\n")))).result
     assert (found, found.fold) == (clock, clock.fold)
+
+
+def test_a_clock_that_the_meter_does_not_show_is_an_error() -> None:
+    driver = driver_for("iec62056-21://h:1?access=programming")
+    refused = [encode(DataMessage("(ERROR)"))] * 5
+    with pytest.raises(RemoteProtocolError, match="shows no clock"):
+        run_simulated(driver.clock(), answers(IDENT, P0, *refused))
+
+
+def test_what_an_execution_answers_is_read() -> None:
+    driver = driver_for("iec62056-21://h:1?access=programming")
+    assert isinstance(driver, IEC6205621)
+    script = (IDENT, P0, encode(DataMessage("C003(1)(2*kWh)")), ACK)
+
+    def both() -> Procedure[list[list[object]]]:
+        answered = yield from driver.execute("C003(7)")
+        nothing = yield from driver.execute("C003(8)", "E2")
+        return [list(answered), list(nothing)]
+
+    (first, second), nothing = run_simulated(both(), answers(*script)).result
+    assert (str(first.value), str(second.value), second.unit) == ("1", "2", "kWh")  # type: ignore[attr-defined]
+    assert nothing == []
+
+
+def test_an_answer_about_another_object_is_no_reading() -> None:
+    """A meter that answers late answers the request before: nobody may take that for this one's."""
+    driver = driver_for("iec62056-21://h:1?access=programming&repeats=0")
+    with pytest.raises(RemoteProtocolError, match=r"about 1\.8\.0, not about 2\.8\.0"):
+        run_simulated(driver.read("2.8.0"), answers(IDENT, P0, encode(DataMessage("1.8.0(7*kWh)"))))
+
+
+def test_a_row_past_the_calendars_end_is_kept_without_a_time() -> None:
+    driver = driver_for("iec62056-21://h:1?access=programming")
+    text = "P.01(99991231234500)(00)(15)(1)(1.5.0)(kW)\r\n(1)\r\n(2)\r\n"
+    rows = run_simulated(
+        driver.read_profile("P.01", datetime(9999, 12, 31), datetime(9999, 12, 31, 23, 59)),
+        answers(IDENT, P0, encode(DataMessage(text))),
+    ).result
+    assert [(row.timestamp, str(row.readings[0].value)) for row in rows] == [
+        (datetime(9999, 12, 31, 23, 45), "1"),
+        (None, "2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "before"),
+    [
+        ("iec62056-21+serial:///dev/x", [SetLine(300, 7, "E"), Pause(0.2)]),
+        ("iec62056-21+serial:///dev/x?quiet=0.5&baud=2400", [SetLine(2400, 7, "E"), Pause(0.5)]),
+        ("iec62056-21+rfc2217://h:1?quiet=0", [SetLine(300, 7, "E")]),
+        ("iec62056-21://h:1", []),
+        ("iec62056-21://h:1?quiet=0.1", [Pause(0.1)]),
+    ],
+)
+def test_on_a_serial_line_it_is_quiet_before_the_request(address: str, before: list[object]) -> None:
+    reading = driver_for(address).read()
+    steps = []
+    while not isinstance(step := next(reading), Send):
+        steps.append(step)
+    assert (steps, step.data) == (before, b"/?!\r\n")
 
 
 def test_a_read_out_without_a_clock_says_what_to_do() -> None:

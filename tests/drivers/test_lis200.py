@@ -164,6 +164,13 @@ def test_without_its_clock_a_device_has_no_last_rows() -> None:
         device.ask("", ("read_last", {"archive": 3, "seconds": 60}))
 
 
+def test_a_clock_that_is_refused_is_an_error() -> None:
+    device = Device()
+    device.meter.objects = {}
+    with pytest.raises(RemoteProtocolError, match="not available"):
+        device.ask("", ("clock", {}))
+
+
 def test_rows_are_counted_without_reading_them() -> None:
     assert Device().ask("", ("count_rows", {"archive": 3, "start": 2, "end": 4})) == [3]
     with pytest.raises(RemoteProtocolError, match="archive is not available"):

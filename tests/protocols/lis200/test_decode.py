@@ -56,6 +56,11 @@ def test_values_keep_what_they_are(text: str, name: str, value: object) -> None:
     assert (record.name, record.value) == (name, value)
 
 
+def test_a_name_that_is_no_address_stays_as_it_is() -> None:
+    (record,) = decode(encode(DataMessage("REMARK(seen)")))[0].records
+    assert (record.name, record.value, record.obis) == ("REMARK", "seen", None)
+
+
 def test_the_serial_number_is_the_meters_id() -> None:
     (frame,) = decode(encode(DataMessage("1:180.0(00012345)")))
     assert frame.meter.id == "00012345"

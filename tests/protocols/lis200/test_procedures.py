@@ -378,6 +378,18 @@ def test_silence_ends_the_wait() -> None:
         answered(lambda c: read(c, "2:300", QUICK), b"", b"", b"")
 
 
+def test_silence_between_blocks_begins_the_archive_anew_and_ends_in_the_end() -> None:
+    part = encode(DataMessage("(1)", more=True))
+    read_all = lambda c: read_archive(c, 3, 1, None, None, QUICK, known=())  # noqa: E731
+    assert len(answered(read_all, part, b"", part, data("(2)"))) == 2
+    with pytest.raises(TimedOut):
+        answered(read_all, *[part, b""] * 3)
+
+
+def test_a_clock_that_is_refused_is_an_answer() -> None:
+    assert answered(read_clock, data("(#0018)")) == Refusal(18)
+
+
 def test_a_request_that_is_never_understood_is_told() -> None:
     with pytest.raises(RemoteProtocolError, match="does not understand"):
         answered(lambda c: read(c, "2:300", QUICK), *[encode(Repeat())] * 3)

@@ -206,8 +206,6 @@ class _Message:
         self._values(data, start)
 
     def _block(self, at: int) -> None:
-        if at >= len(self.text):
-            return
         if len(self.text) < at + 3 or self.text[-2] & 0x7F not in (ETX, EOT):
             raise RemoteProtocolError("the block ends before ETX and block check character", len(self.text))
         try:

@@ -88,8 +88,8 @@ def _value(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None]:
 def records(lines: Iterable[DataLine], offset: int = 0, layer: int = 0) -> Iterator[Record]:
     """The records of data lines; `offset` is where the data begins in its layer.
 
-    A set without an address belongs to the one before it: a time says when a maximum occurred,
-    anything else is a further value of the same name.
+    A set without an address belongs to the one before it: a time says when a maximum occurred, a
+    unit alone is the number's, anything else is a further value of the same name.
     """
     head: Header | None = None
     number = 0
@@ -167,12 +167,23 @@ def _line_records(line: DataLine, offset: int, layer: int) -> Iterator[Record]:
             if time is not None:
                 pending = pending._replace(time=time)
                 continue
+            if pending.unit is None and isinstance(pending.value, Decimal) and _is_unit(data_set):
+                pending = pending._replace(unit=normal_unit(data_set.value))
+                continue
         if pending is not None:
             yield pending
         name = data_set.address or name
         pending = _set_record(data_set, name, offset, layer)
     if pending is not None:
         yield pending
+
+
+_UNIT = re.compile(r"[kMG]?(?:Wh|varh|VAh|W|var|VA|V|A|J)|m3(?:/h)?|l(?:/h)?|Hz|°C|K|bar|%", re.ASCII)
+
+
+def _is_unit(data_set: DataSet) -> bool:
+    """Whether a set is nothing but a unit, which then belongs to the number before it."""
+    return data_set.unit is None and _UNIT.fullmatch(normal_unit(data_set.value) or "") is not None
 
 
 def _set_record(data_set: DataSet, name: str, offset: int, layer: int) -> Record:
