@@ -3,14 +3,16 @@
 import json
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from polymeter.catalogue import decode_frames
 from polymeter.protocols import mbus
 from polymeter.protocols.mbus import Connection, LongFrame, Options, SecondaryAddress, ShortFrame
-from polymeter.protocols.procedure import Procedure, Receive
+from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine
 from polymeter.protocols.wire import Record, TimedOut, Value
+from polymeter.transports.filters import EchoCanceller
 from polymeter.transports.simulated import run_simulated
 from tests.protocols.mbus.line import conversation
 
@@ -93,6 +95,38 @@ def test_pitfall_03_line_settings_echo_and_time_outs() -> None:
     assert mbus.Options.at_baud(300).answer_timeout_s > mbus.Options.at_baud(9600).answer_timeout_s > 0.05
     assert mbus.Options().answer_timeout_s >= 1.0
     assert "echo" in LINE_PARAMETERS  # taken out below the protocol, for every protocol alike
+
+
+def test_pitfall_03_an_echoing_line_is_read_all_the_same() -> None:
+    def echoing() -> Procedure[None]:
+        answers = {0x40: b"\xe5", 0x7B: response("041301000000")}
+        while data := (yield Receive(60.0)):
+            yield Send(data + answers.get(data[1], b""))
+
+    reading = mbus.read(Connection("master"), 1)
+    (answer,) = run_simulated(EchoCanceller()(reading), echoing()).result
+    assert answer.body.records[0].value == Decimal("0.001")
+
+
+@pytest.mark.parametrize("baud", [300, 2400, 9600])
+def test_pitfall_03_time_outs_of_a_rate_are_enough_for_an_answer_at_it(baud: int) -> None:
+    """Both ends of the simulated line speak at the rate, and a long frame of 255 bytes takes its time."""
+    data = bytes.fromhex("041301000000") * 39
+
+    def slave() -> Procedure[None]:
+        yield SetLine(baud, 8, "E")
+        while heard := (yield Receive(60.0)):
+            yield Pause(330 / baud + 0.05)  # the latest that the standard allows
+            said = b"\xe5" if heard[1] == 0x40 else mbus.encode(LongFrame(8, 1, 0x72, HEADER + data))
+            for byte in said:
+                yield Send(bytes((byte,)))
+
+    def master() -> Procedure[Any]:
+        yield SetLine(baud, 8, "E")
+        return (yield from mbus.read(Connection("master"), 1, Options.at_baud(baud)))
+
+    (answer,) = run_simulated(master(), slave()).result
+    assert len(answer.body.records) == 39
 
 
 def test_pitfall_04_one_bad_record_does_not_lose_the_others() -> None:
