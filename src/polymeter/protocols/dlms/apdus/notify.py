@@ -85,9 +85,10 @@ class DataNotification(APDU):
     @classmethod
     def quick(cls, data: bytes) -> DataNotification | None:
         """A notification with a short length and nothing after its body."""
-        if len(data) < 7 or data[5] > 0x7F or data[5] == 9:  # 9 is a tag: see above
+        size = data[5] if len(data) > 6 else 9
+        if size > 0x7F or size == 9:  # 9 is a tag: see above
             return None
-        at = 6 + data[5]
+        at = 6 + size
         value, end = decode(data, at)
         if end != len(data):
             return None
