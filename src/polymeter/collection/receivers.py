@@ -15,7 +15,7 @@ import structlog
 
 from polymeter.domain import Clock
 from polymeter.observe import metrics
-from polymeter.protocols.dlms.push import PushedWrappers
+from polymeter.protocols.dlms.pushes import PushedWrappers
 from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
 from polymeter.protocols.p1.push import PushedTelegrams
 from polymeter.protocols.sml.push import PushedFrames
