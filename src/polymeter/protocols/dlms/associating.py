@@ -13,6 +13,7 @@ from typing import Final
 from polymeter.protocols.dlms import authentication
 from polymeter.protocols.dlms.acse import AARE, AARQ, RLRE, RLRQ, Context, Mechanism
 from polymeter.protocols.dlms.apdus import (
+    LOGICAL_NAME_SERVICES,
     ActionResult,
     ConfirmedServiceError,
     Conformance,
@@ -42,19 +43,7 @@ from polymeter.protocols.wire import (
 
 __all__ = ["PROPOSED", "Association", "Proposal", "associate", "release"]
 
-PROPOSED: Final = (
-    Conformance.GENERAL_BLOCK_TRANSFER
-    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
-    | Conformance.BLOCK_TRANSFER_WITH_ACTION
-    | Conformance.MULTIPLE_REFERENCES
-    | Conformance.DATA_NOTIFICATION
-    | Conformance.GET
-    | Conformance.SET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.EVENT_NOTIFICATION
-    | Conformance.ACTION
-)
+PROPOSED: Final = LOGICAL_NAME_SERVICES | Conformance.GENERAL_BLOCK_TRANSFER
 """The services that a client of ours can use."""
 _CURRENT_ASSOCIATION: Final = OBIS(0, 0, 40, 0, 0)
 

@@ -16,6 +16,7 @@ from polymeter.protocols.dlms import authentication
 from polymeter.protocols.dlms.acse import AARE, AARQ, RLRE, RLRQ, Context, Mechanism, Result
 from polymeter.protocols.dlms.apdus import (
     APDU,
+    LOGICAL_NAME_SERVICES,
     VAA_NAME_LN,
     ActionRequestNormal,
     ActionResponse,
@@ -51,19 +52,7 @@ from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["CONFORMANCE", "Client", "Meter", "Session"]
 
-CONFORMANCE: Final = (
-    Conformance.GENERAL_PROTECTION
-    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
-    | Conformance.BLOCK_TRANSFER_WITH_ACTION
-    | Conformance.MULTIPLE_REFERENCES
-    | Conformance.DATA_NOTIFICATION
-    | Conformance.GET
-    | Conformance.SET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.EVENT_NOTIFICATION
-    | Conformance.ACTION
-)
+CONFORMANCE: Final = LOGICAL_NAME_SERVICES | Conformance.GENERAL_PROTECTION
 """What a meter of ours can do."""
 _CHALLENGE_SIZE: Final = 16
 _DLMS_VERSION: Final = 6

@@ -16,6 +16,7 @@ authentication key contents are still given, marked unverified. All keys and tit
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hmac import compare_digest
@@ -130,6 +131,12 @@ def _cipher(key: bytes) -> AESGCM:
     return AESGCM(key)
 
 
+@lru_cache(maxsize=512)
+def _usual_cipher(key: bytes, authentication: bytes) -> tuple[Callable[..., bytes], bytes]:
+    """What encrypts under a key, and what the tag of the usual kind covers before anything else."""
+    return _cipher(key).encrypt, b"\x30" + authentication
+
+
 def read_header(content: bytes) -> Header:
     """Security control and invocation counter.
 
@@ -214,10 +221,9 @@ def unprotect(content: bytes, keys: Keys, system_title: bytes, about: bytes = b"
         AccessDenied: a key is missing or does not fit, the system title is none, or the suite is
             not supported. Which of them it is stands in the message.
     """
-    if content[:1] == b"\x30" and len(system_title) == 8 and keys.authentication is not None:
-        opened = _usual(content, keys, system_title, about)
-        if opened is not None:
-            return opened
+    opened = _usual(content, keys, system_title, about)
+    if opened is not None:
+        return opened
     header = read_header(content)
     control = header.control
     if header.suite not in _KEY_SIZES:
@@ -264,19 +270,22 @@ def unprotect(content: bytes, keys: Keys, system_title: bytes, about: bytes = b"
 def _usual(content: bytes, keys: Keys, system_title: bytes, about: bytes) -> Opened | None:
     """Suite 0, authenticated and encrypted under the unicast key: nearly all there is.
 
-    `None` if the tag does not fit or is not there: `unprotect` then says why.
+    `None` if it is something else, or the tag does not fit: `unprotect` then says why.
     """
-    assert keys.authentication is not None
-    if len(keys.encryption) != 16:
+    authentication = keys.authentication
+    if (
+        len(content) < _HEADER_SIZE + TAG_SIZE
+        or content[0] != 0x30
+        or authentication is None
+        or len(keys.encryption) != 16
+        or len(system_title) != 8
+    ):
         return None
-    encrypt = _cipher(keys.encryption).encrypt
+    encrypt, associated = _usual_cipher(keys.encryption, authentication)
     iv = system_title + content[1:5]
-    tag = content[-TAG_SIZE:]
-    body = content[_HEADER_SIZE:-TAG_SIZE]
-    if len(content) < _HEADER_SIZE + TAG_SIZE:
-        return None
-    plaintext = encrypt(iv, body, None)[:-16]
-    if not compare_digest(encrypt(iv, plaintext, b"\x30" + keys.authentication + about)[-16:-4], tag):
+    plaintext = encrypt(iv, content[_HEADER_SIZE:-TAG_SIZE], None)[:-16]
+    tag = encrypt(iv, plaintext, associated + about if about else associated)[-16:-4]
+    if not compare_digest(tag, content[-TAG_SIZE:]):
         return None
     return _new(Opened, (plaintext, 0x30, _U32(content, 1)[0], True))
 

@@ -55,6 +55,7 @@ from polymeter.protocols.dlms.apdus.get import (
     GetResponseWithList,
 )
 from polymeter.protocols.dlms.apdus.initiate import (
+    LOGICAL_NAME_SERVICES,
     VAA_NAME_LN,
     VAA_NAME_SN,
     Conformance,
@@ -102,6 +103,7 @@ __all__ = [
     "APDU_TAGS",
     "DEDICATED_TAGS",
     "GLOBAL_TAGS",
+    "LOGICAL_NAME_SERVICES",
     "SERVICE_NAMES",
     "VAA_NAME_LN",
     "VAA_NAME_SN",

@@ -1,20 +1,20 @@
 """The frame of all APDUs: a tag or two, then fields by a table; one decoder, one encoder.
 
-Each APDU is a frozen value with a `HEAD` (its tag, and where a service has several forms the number
-of the form) and a `LAYOUT`, the kinds of its fields in order. `decode_apdu` finds the class by the
-head. Everything decoded encodes to the same octets.
+Each APDU is a frozen value; `apdu` tells its head (its tag, and where a service has several forms the
+number of the form), and its fields are annotated with their kinds, in order. `decode_apdu` finds the
+class by the head. Everything decoded encodes to the same octets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, dataclass_transform, get_args, get_type_hints
 
 from polymeter.protocols.dlms.apdus.fields import Cursor, Kind, Sink
 from polymeter.protocols.wire import RemoteProtocolError, Tree
 
-__all__ = ["APDU", "APDU_TAGS", "apdu", "decode_apdu", "decode_leading", "encode_apdu"]
+__all__ = ["APDU", "APDU_TAGS", "announce", "apdu", "decode_apdu", "decode_leading", "encode_apdu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +31,44 @@ class APDU:
         return encode_apdu(self)
 
 
-T = TypeVar("T", bound=type[APDU])
+A = TypeVar("A", bound=APDU)
 
-_CLASSES: Final[dict[bytes, type[APDU]]] = {}
 APDU_TAGS: Final[set[int]] = set()
 """What an APDU may begin with."""
+_CLASSES: Final[dict[bytes, type[APDU]]] = {}
 _SERVICES: Final[set[int]] = set()
 _QUICK: Final[dict[int, Callable[[bytes], Any]]] = {}
 
 
-def apdu(cls: T) -> T:
-    """Announce an APDU class to the decoder."""
+@dataclass_transform(frozen_default=True)
+def apdu(head: bytes) -> Callable[[type[A]], type[A]]:
+    """Make a class of annotated fields the value of the APDU that begins with `head`."""
+
+    def make(cls: type[A]) -> type[A]:
+        made = dataclass(frozen=True, slots=True)(cls)
+        hints = get_type_hints(made, include_extras=True)
+        names = [part.name for part in fields(made) if part.name != "heads"]
+        announce(made, head, tuple(get_args(hints[name])[1] for name in names))
+        return made
+
+    return make
+
+
+def announce(cls: type[APDU], head: bytes, layout: tuple[Kind, ...]) -> None:
+    """Tell the decoder which class an APDU is that begins with `head`, and of which kinds its fields are."""
+    cls.HEAD = head
+    cls.LAYOUT = layout
     cls.FIELDS = tuple(part.name for part in fields(cls) if part.name != "heads")
     words = "".join(" " + letter.lower() if letter.isupper() else letter for letter in cls.__name__)
     cls.TITLE = words.strip().replace(" ", "-")
-    if len(cls.FIELDS) != len(cls.LAYOUT):
-        raise TypeError(f"{cls.__name__} has {len(cls.FIELDS)} fields, its layout {len(cls.LAYOUT)}")
-    _CLASSES[cls.HEAD] = cls
-    APDU_TAGS.add(cls.HEAD[0])
-    if len(cls.HEAD) > 1:
-        _SERVICES.add(cls.HEAD[0])
+    _CLASSES[head] = cls
+    APDU_TAGS.add(head[0])
+    if len(head) > 1:
+        _SERVICES.add(head[0])
     # What comes by the million may have a way of its own for its usual octets; it gives None for others.
     quick = getattr(cls, "quick", None)
     if quick is not None:
-        _QUICK[cls.HEAD[0]] = quick
-    return cls
+        _QUICK[head[0]] = quick
 
 
 def decode_apdu(data: bytes, tree: Tree | None = None) -> APDU:
