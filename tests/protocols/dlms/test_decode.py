@@ -13,7 +13,7 @@ from polymeter.protocols.dlms.hdlc import Address, Frame, Parameters, encode_fra
 from polymeter.protocols.wire import DecodeOptions
 from tests.protocols.dlms.make_vectors import AUTH, KEY, LIST, TITLE, push, sealed, ui
 from tests.vectors import Case, check_case, load_vectors, telegram, vector_id
-from tests.work import steps
+from tests.work import check_linear
 from tools.fuzz_targets import check_cover
 
 CASES = load_vectors("dlms")
@@ -104,11 +104,7 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_pitfall_1_2_work_grows_at_most_linearly_with_the_input(kind: str) -> None:
     """Pitfalls 1 and 2: bounded counts, bounded nesting, no endless loops."""
-    small, large = (HOSTILE[kind](size) for size in (3000, 12000))
-    first, second = (steps(lambda data=data: decode(data, explain=False)) for data in (small, large))
-    assert first <= 400 * len(small)
-    assert second <= 400 * len(large)
-    assert second <= 4.5 * first + 2000
+    check_linear(HOSTILE[kind], lambda data: decode(data, explain=False), per_byte=400)
 
 
 def test_each_trouble_with_keys_has_its_own_words() -> None:
