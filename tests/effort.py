@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["finishes", "steps"]
+__all__ = ["check_linear", "finishes", "steps"]
 
 
 def steps(work: Callable[[], Any]) -> int:
@@ -34,6 +34,15 @@ def steps(work: Callable[[], Any]) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+def check_linear(make: Callable[[int], bytes], run: Callable[[bytes], Any], per_byte: int) -> None:
+    """Four times the input is four times the work at the most, and no byte costs more than so many lines."""
+    small, large = make(3000), make(12000)
+    first, second = steps(lambda: run(small)), steps(lambda: run(large))
+    assert first <= per_byte * len(small)
+    assert second <= per_byte * len(large)
+    assert second <= 4.5 * first + 2000
 
 
 PATIENCE_S = 20.0

@@ -66,12 +66,12 @@ def _iec62056_21() -> list[bytes]:
 
 def _p1_bodies() -> list[bytes]:
     """Telegrams up to their ``!``."""
-    from polymeter.protocols.p1.frames import find_span
+    from polymeter.protocols.p1.marks import find_span
 
     found = []
     for data in _cases("p1"):
         span = find_span(data)
-        if span is not None and span.kind == "telegram" and span.sound:
+        if span is not None and span.sound and data[span.start] == ord("/"):
             found.append(data[span.start : data.index(b"\n!", span.start) + 2])
     return found
 
@@ -102,7 +102,23 @@ def _checked_message(data: bytes) -> None:
     _decode(sml, data + b"\x63" + sml.X25.compute(data).to_bytes(2, "little") + b"\x00")
 
 
+def _pushed(protocol: str, data: bytes) -> None:
+    """Feed a receiver of pushed frames in pieces of all sizes: every way gives the same frames."""
+    from polymeter.protocols import p1, sml
+    from tests.pushing import frames_of
+
+    make = {"p1": p1.PushedTelegrams, "sml": sml.PushedFrames}[protocol]
+    heard = [
+        frames_of(make(), (data[start : start + size] for start in range(0, len(data), size)))
+        for size in (1, 7, 64, len(data) or 1)
+    ]
+    if any(frames != heard[0] for frames in heard):
+        raise Violation("what is heard depends on how it comes")
+
+
 EXTRA: dict[str, Target] = {
+    "p1-push": Target(lambda: _cases("p1"), lambda data: _pushed("p1", data)),
+    "sml-push": Target(lambda: _cases("sml"), lambda data: _pushed("sml", data)),
     "p1-checked": Target(_p1_bodies, _checked_telegram),
     "sml-checked": Target(_sml_bodies, _checked_message),
     "iec62056-21-reader": Target(_iec62056_21, lambda data: _hear("reader", "requested", data)),

@@ -18,7 +18,7 @@ from polymeter.protocols.dlms.hdlc import (
     encode_parameters,
 )
 from polymeter.protocols.wire import DecodeOptions
-from tests.effort import steps
+from tests.effort import check_linear
 from tests.protocols.dlms import make_vectors
 from tests.protocols.dlms.make_vectors import AUTH, KEY, LIST, TITLE, push, sealed, ui
 from tests.vectors import Case, check_case, load_vectors, telegram, vector_id
@@ -134,11 +134,7 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_pitfall_1_2_work_grows_at_most_linearly_with_the_input(kind: str) -> None:
     """Pitfalls 1 and 2: bounded counts, bounded nesting, no endless loops."""
-    small, large = (HOSTILE[kind](size) for size in (3000, 12000))
-    first, second = (steps(lambda data=data: decode(data, explain=False)) for data in (small, large))
-    assert first <= 400 * len(small)
-    assert second <= 400 * len(large)
-    assert second <= 4.5 * first + 2000
+    check_linear(HOSTILE[kind], lambda data: decode(data, explain=False), per_byte=400)
 
 
 def test_each_trouble_with_keys_has_its_own_words() -> None:

@@ -11,8 +11,8 @@ from polymeter.protocols.p1.frames import (
     decode_ciphered,
     decode_telegram,
     encode,
-    find_span,
 )
+from polymeter.protocols.p1.marks import find_span
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 from tests.vectors import load_vectors, telegram
 
@@ -104,26 +104,3 @@ def test_every_single_bit_flip_in_a_checked_telegram_is_noticed() -> None:
             # which no version before 4 has, and which holds the same values.
             assert found.checksum is None, (index, bit)
             assert found.data.encode() in data
-
-
-def test_a_telegram_grows_until_its_line_ends() -> None:
-    for count in range(len(BODY) + 4):
-        span = find_span((BODY + b"1A2B")[:count], more=True)
-        assert span is None or span.end is None
-    whole = BODY + b"1A2B\r\n"
-    span = find_span(whole, more=True)
-    assert span is not None
-    assert (span.start, span.end) == (0, len(whole))
-
-
-def test_a_telegram_that_another_one_cuts_off_is_not_sound() -> None:
-    span = find_span(BODY[:20] + BODY + b"\r\n")
-    assert span is not None
-    assert (span.start, span.end, span.sound) == (0, 20, False)
-
-
-def test_a_telegram_without_end_is_given_up() -> None:
-    span = find_span(HEAD + b"1-0:1.8.0(1)\r\n" * 6000, more=True)
-    assert span is not None
-    assert span.end is not None
-    assert not span.sound

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymeter.protocols import p1
-from polymeter.protocols.p1.lines import CLOCK, line_ends, read_line
+from polymeter.protocols.p1.lines import CLOCK, read_line
 from polymeter.protocols.wire import Record, RemoteProtocolError
 
 pieces = st.sampled_from(
@@ -93,12 +93,3 @@ def test_a_line_that_is_refused_leaves_those_before_it() -> None:
         p1.records(b"1-0:1.8.0(1)\r\n1-0:2.8.0(2)free text\r\n", 100, 1, into=found)
     assert [record.value for record in found] == [1, 2]
     assert (raised.value.offset, raised.value.layer) == (100 + 14 + 12, 1)
-
-
-@given(st.text(st.characters(max_codepoint=255), max_size=60))
-def test_line_ends_cover_any_text(text: str) -> None:
-    at = 0
-    for start, end in line_ends(text):
-        assert start == at < end
-        at = end
-    assert at == len(text)

@@ -3,16 +3,17 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polymeter.protocols import sml
 from polymeter.protocols.sml.flat import read_flat
-from polymeter.protocols.sml.messages import BODIES, TAGS, check_body, decode_message
+from polymeter.protocols.sml.grammar import BODIES, TAGS, check_body
+from polymeter.protocols.sml.messages import decode_message
 from polymeter.protocols.sml.readings import message_records
 from polymeter.protocols.sml.transport import CHECKSUMS, KERMIT, X25
 from polymeter.protocols.wire import Record, RemoteProtocolError
-from tests.protocols.sml.test_messages import of_kind
+from tests.protocols.sml.strategies import of_kind
 from tests.vectors import load_vectors, telegram
 
 CASES = load_vectors("sml")
@@ -80,6 +81,7 @@ def test_both_ways_say_the_same_of_what_is_damaged_and_checked_again() -> None:
 
 @pytest.mark.parametrize("name", ["PublicOpen.Res", "PublicClose.Res", "GetList.Res", "GetList.Req"])
 @given(data=st.data())
+@settings(deadline=None, max_examples=50)
 def test_both_ways_say_the_same_of_any_message(name: str, data: st.DataObject) -> None:
     body = data.draw(of_kind(name).filter(lambda element: element.value is not None))
     message = sml.encode_message(sml.Message(b"\x01\x02", 3, 0, TAGS[name], body))

@@ -19,7 +19,7 @@ that occurs twice: winter time is `fold` 1. A value without a time of its own ha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -37,14 +37,14 @@ from polymeter.protocols.p1.values import (
 )
 from polymeter.protocols.wire import Record, Value
 
-__all__ = ["CLOCK", "DATA_SET", "Line", "line_ends", "read_line"]
+__all__ = ["CLOCK", "DATA_SET", "REST_OF_LINE", "Line", "read_line"]
 
 DATA_SET: Final = re.compile(
     r"([^()\r\n]*)\((\*{2,}(?=\))|[^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?"
 )
 """Address, value, unit, line end. A value may be made of stars, as that of a breaker nobody set is."""
 _BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r|$)")
-_REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
+REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
 _COUNT: Final = re.compile(r"\d{0,4}", re.ASCII)
 _SHAPED: Final = frozenset(("log", "history", "old sub-meter"))
 
@@ -126,7 +126,7 @@ class _Reader:
 
     def _rest(self, at: int, *, named: bool) -> int:
         """Pass over what is left of a line behind its data sets, or all of it if it has none."""
-        rest = _REST_OF_LINE.match(self.text, at)
+        rest = REST_OF_LINE.match(self.text, at)
         assert rest is not None  # it matches nothing, too
         end = max(rest.end(), at + 1)
         if _BLANK.fullmatch(rest[0]) is None or named:
@@ -265,7 +265,9 @@ def _lists_codes(sets: Sequence[DataSet]) -> bool:
     """Whether a line is a count, codes and entries; Hungary puts plain values under such a code."""
     if not _COUNT.fullmatch(sets[0][2]):
         return False
-    return len(sets) < 2 or (sets[1][3] is None and obis.parse(sets[1][2]) is not None)
+    if len(sets) < 2 or not (sets[1][2] or sets[1][3]):
+        return True
+    return sets[1][3] is None and obis.parse(sets[1][2]) is not None
 
 
 def _cut_entries(sets: Sequence[DataSet]) -> tuple[list[tuple[list[str], DataSet]], list[DataSet]]:
@@ -295,14 +297,3 @@ def _ages(entries: Sequence[tuple[list[str], DataSet]]) -> list[int]:
         return list(range(1, len(ends) + 1))
     ranks = {end: rank for rank, end in enumerate(known, 1)}
     return [ranks[end] for end in ends if end is not None]
-
-
-def line_ends(text: str) -> Iterator[tuple[int, int]]:
-    """Where each line begins and ends, its line end included."""
-    at = 0
-    while at < len(text):
-        match = _REST_OF_LINE.match(text, at)
-        assert match is not None  # it matches nothing, too
-        end = max(match.end(), at + 1)
-        yield at, end
-        at = end

@@ -6,57 +6,68 @@ The receiver keeps the bytes of a telegram as they are; decoding them is somebod
 
 from __future__ import annotations
 
-from polymeter.protocols.p1.decode import without_parity
-from polymeter.protocols.p1.frames import TELEGRAM_MAX, decode_telegram, find_span
-from polymeter.protocols.wire import NEED_DATA, NeedData, RemoteProtocolError
+from polymeter.protocols.iec62056_21.blocks import STRIP_PARITY
+from polymeter.protocols.p1.frames import ENVELOPE, decode_telegram
+from polymeter.protocols.p1.marks import HEAD_MAX, PARITY_SLASH, find_span
+from polymeter.protocols.spans import Span, SpanSplitter
+from polymeter.protocols.wire import RemoteProtocolError
 
 __all__ = ["PushedTelegrams"]
 
 
-class PushedTelegrams:
+class PushedTelegrams(SpanSplitter):
     """The receiving end of a stream of telegrams, plain or ciphered.
 
-    What cannot begin a telegram is dropped, so memory stays below two of the longest.
+    A telegram whose characters have a parity bit, 7E1 seen through an 8N1 line, is given without.
     """
 
     def __init__(self) -> None:
-        self._data = b""
-        self.dropped = 0
-        """Bytes that have left since the start: the stream offset of the first that waits."""
+        super().__init__()
+        self._stripped: bytearray | None = None
+        """What waits without parity bits, while a telegram that has them waits for its end."""
 
     def receive_data(self, data: bytes) -> None:
         """Take in what came."""
-        self._data += data
+        super().receive_data(data)
+        if self._stripped is not None:
+            self._stripped += data.translate(STRIP_PARITY)
 
-    def next_frame(self) -> bytes | NeedData:
-        """The next whole telegram as it came, or `NEED_DATA`.
+    def find(self, data: bytearray, known: Span | None) -> Span | None:
+        """The first telegram, or envelope; one with parity bits only where there is no other."""
+        if self._stripped is None:
+            span = find_span(data, 0, known, more=True)
+        else:
+            assert known is not None  # it is what was seen of the telegram with parity bits
+            span = find_span(data, max(0, known.searched - HEAD_MAX), more=True)
+        if span is not None:
+            self._stripped = None
+        elif self._stripped is not None:
+            span = find_span(self._stripped, 0, known, more=True)
+        elif PARITY_SLASH in data:
+            stripped = data.translate(STRIP_PARITY)
+            span = find_span(stripped, more=True)
+            if span is None or data[span.start] != PARITY_SLASH[0]:
+                return None
+            self._stripped = stripped
+        return span
 
-        Raises:
-            RemoteProtocolError: it is cut, or its checksum does not fit; it has been dropped.
-        """
-        data = without_parity(self._data)
-        span = find_span(data, more=True)
-        if span is None:
-            self._drop(len(data) - _HEAD_MAX)
-            return NEED_DATA
-        self._drop(span.start)
-        if span.end is None:
-            return NEED_DATA
-        size = span.end - span.start
-        frame, offset = data[span.start : span.end], self.dropped
-        self._drop(size)
-        if not span.sound:
-            raise RemoteProtocolError(f"a telegram of {size} bytes is cut", offset)
-        if span.kind == "telegram":
+    def noise(self, data: bytearray) -> int:
+        """All but what may become a first line. What stands before a slash says whether it begins one."""
+        count = max(0, len(data) - HEAD_MAX)
+        return count - 1 if count and data[count] in b"/" + PARITY_SLASH else count
+
+    def judge(self, frame: bytes, offset: int, *, sound: bool) -> bytes:
+        """Refuse a telegram that is cut or whose checksum does not fit; an envelope is opened later."""
+        if self._stripped is not None:
+            frame = frame.translate(STRIP_PARITY)
+            self._stripped = None
+        if not sound:
+            raise RemoteProtocolError(f"a telegram of {len(frame)} bytes is cut", offset)
+        if not frame.startswith(ENVELOPE):
             decode_telegram(frame, offset)
         return frame
 
     def _drop(self, count: int) -> None:
-        if count > 0:
-            self._data = self._data[count:]
-            self.dropped += count
-
-
-_HEAD_MAX = 256
-"""The longest beginning of a telegram that is not yet recognised as one."""
-assert _HEAD_MAX < TELEGRAM_MAX
+        super()._drop(count)
+        if self._stripped is not None:
+            del self._stripped[:count]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from polymeter.protocols.sml.elements import LIST, Element
-from polymeter.protocols.sml.messages import TAGS, field
+from polymeter.protocols.sml.grammar import TAGS, field
 
 __all__ = ["ATTENTION", "WORDS", "attention_words", "refusal"]
 

@@ -14,9 +14,11 @@ from typing import Final
 from polymeter.protocols.sml.attentions import ATTENTION, refusal
 from polymeter.protocols.sml.explain import explain_message
 from polymeter.protocols.sml.flat import read_flat
-from polymeter.protocols.sml.messages import BODIES, Message, check_body, decode_message
+from polymeter.protocols.sml.grammar import BODIES, check_body
+from polymeter.protocols.sml.messages import Message, decode_message
 from polymeter.protocols.sml.readings import identity, message_records
-from polymeter.protocols.sml.transport import CHECKSUMS, START, Checksum, Frame, Span, decode_frame, find_span
+from polymeter.protocols.sml.transport import CHECKSUMS, START, Checksum, Frame, decode_frame, find_span
+from polymeter.protocols.spans import Span
 from polymeter.protocols.wire import (
     Decoded,
     DecodeOptions,
@@ -24,6 +26,7 @@ from polymeter.protocols.wire import (
     Record,
     RemoteProtocolError,
     Tree,
+    nothing_found,
 )
 
 __all__ = ["PROTOCOL", "decode", "detect"]
@@ -66,7 +69,8 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
     if not spans:
         if data[:1] == b"\x76":
             return [_decode_bare(data, options, explain)]
-        return [_nothing(data, explain)]
+        problem = f"{len(data)} bytes without 1B1B1B1B 01010101"
+        return [nothing_found(PROTOCOL, "nothing that SML knows", problem, data, explain=explain)]
     found = []
     begin = 0
     for index, (span, end) in enumerate(spans):
@@ -74,18 +78,6 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
         found.append(_decode_span(data[begin:stop], begin, span, end - begin, options, explain))
         begin = stop
     return found
-
-
-def _nothing(data: bytes, explain: bool) -> Decoded:
-    tree = Tree(data, "noise") if explain else None
-    return Decoded(
-        PROTOCOL,
-        valid=False,
-        why="nothing that SML knows",
-        errors=(Problem(f"{len(data)} bytes without 1B1B1B1B 01010101", 0),),
-        layers=tree.layers if tree is not None else (),
-        tree=tree.finish() if tree is not None else None,
-    )
 
 
 def _decode_span(

@@ -7,7 +7,8 @@ from typing import Any, Final
 from polymeter.protocols import obis
 from polymeter.protocols.sml.attentions import attention_words
 from polymeter.protocols.sml.elements import BOOLEAN, END, LIST, OCTETS, Element
-from polymeter.protocols.sml.messages import BODIES, CHOICES, STRUCTURES, Message
+from polymeter.protocols.sml.grammar import BODIES, CHOICES, STRUCTURES
+from polymeter.protocols.sml.messages import Message
 from polymeter.protocols.sml.readings import instant
 from polymeter.protocols.units import COSEM_UNITS
 from polymeter.protocols.wire import Tree

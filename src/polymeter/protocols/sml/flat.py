@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
 from polymeter.protocols.sml.elements import BOOLEAN, INTEGER, OCTETS, UNSIGNED, read_element, type_length
-from polymeter.protocols.sml.messages import BODIES, SERVERS, STRUCTURES, TAGS
+from polymeter.protocols.sml.grammar import BODIES, SERVERS, STRUCTURES, TAGS
 from polymeter.protocols.sml.readings import instant, object_name, scaled, unit_text
 from polymeter.protocols.sml.transport import Checksum
 from polymeter.protocols.wire import Record, Value

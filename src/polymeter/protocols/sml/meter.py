@@ -6,13 +6,14 @@ listens. What the list says is the simulator's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from polymeter.protocols.procedure import Procedure, Receive, Send
+from polymeter.protocols.procedure import push_frames as serve
 from polymeter.protocols.sml.elements import Element, integer, listing, octets, unsigned
-from polymeter.protocols.sml.messages import TAGS, Message
-from polymeter.protocols.wire import LocalProtocolError, TimedOut
+from polymeter.protocols.sml.grammar import TAGS
+from polymeter.protocols.sml.messages import Message
+from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = ["Entry", "pushed", "sec_index", "serve", "timestamp"]
 
@@ -74,15 +75,3 @@ def pushed(server: bytes, time: Element, entries: Sequence[Entry], file_id: int)
         Message((file_id + index & 0xFFFFFFFF).to_bytes(4, "big"), 0, 0, TAGS[name], listing(*fields))
         for index, (name, fields) in enumerate(bodies)
     )
-
-
-def serve(frames: Callable[[], Sequence[bytes]], period_s: float = 1.0) -> Procedure[None]:
-    """Push the frames of now, again and again, until the listener hangs up."""
-    while True:
-        for frame in frames():
-            yield Send(frame)
-        try:
-            if not (yield Receive(period_s)):
-                return
-        except TimedOut:
-            continue

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from polymeter.protocols import obis
 from polymeter.protocols.sml.elements import BOOLEAN, INTEGER, LIST, OCTETS, UNSIGNED, Element
-from polymeter.protocols.sml.messages import TUPLE_PLACES, Message
+from polymeter.protocols.sml.grammar import TUPLE_PLACES
+from polymeter.protocols.sml.messages import Message
 from polymeter.protocols.units import COSEM_UNITS
 from polymeter.protocols.wire import MeterIdentity, Record, Value
 
@@ -82,13 +83,11 @@ def _value(element: Element, scaler: Any, data: bytes) -> Value:
 def _time_value(choice: Element) -> Value:
     """A time in place of a value: an instant, or the seconds of an index."""
     parts = choice.value
-    if len(parts) != 2 or parts[0].value != 1:
-        return instant(choice)
-    time = parts[1]
-    if time.kind != LIST or len(time.value) != 2:
-        return None
-    tag, index = time.value
-    return index.value if tag.value == 1 and index.kind == UNSIGNED else instant(time)
+    time = parts[1] if len(parts) == 2 and parts[0].value == 1 and parts[1].kind == LIST else choice
+    if time.kind == LIST and len(time.value) == 2 and time.value[0].value == 1:
+        index = time.value[1]
+        return index.value if index.kind == UNSIGNED else None
+    return instant(time)
 
 
 def _entry(
@@ -215,9 +214,7 @@ def _parameter(
             raw=data[number.start : number.end],
         )
     if not entries:
-        found = instant(value) if tag.value == 4 else None
-        raw = data[value.start : value.end]
-        plain = _value(value, None, data) if found is None else found
+        raw, plain = data[value.start : value.end], _value(value, None, data)
         yield Record(path, plain, None, code, layer=layer, offset=offset + value.start, raw=raw)
 
 
