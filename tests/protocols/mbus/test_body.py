@@ -1,8 +1,10 @@
 """What follows each CI field, from either end, explained byte for byte."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +146,48 @@ def test_encryption_is_told_and_nothing_is_invented() -> None:
     assert body.records == ()
     assert "the key is missing" in body.problems[0].message
     assert "encrypted data" in told(root)
+
+
+KEY, OTHER = bytes(range(16)), bytes(16)
+
+
+def sealed_body(records: bytes, tail: bytes = b"", access: int = 7) -> bytes:
+    plain = b"\x2f\x2f" + records
+    plain += b"\x2f" * (-len(plain) % 16)
+    header = LongHeader("12345678", "PMX", 1, 4, access, 0, 0x0500 | len(plain) // 16 << 4)
+    vector = bytes.fromhex("b841" + "78563412" + "0104") + bytes((access,)) * 8
+    encryptor = Cipher(algorithms.AES(KEY), modes.CBC(vector)).encryptor()
+    return bytes(header) + encryptor.update(plain) + encryptor.finalize() + tail
+
+
+@pytest.mark.parametrize("tail", [b"", VOLUME])
+@pytest.mark.parametrize("explained", [True, False])
+def test_mode_5_is_opened_by_its_key(tail: bytes, explained: bool) -> None:
+    data = sealed_body(VOLUME, tail)
+    tree = Tree(data, "data") if explained else None
+    body = read_body(data, 0, len(data), 0x72, tree=tree, keys=(OTHER, b"short", KEY))
+    assert not body.encrypted
+    assert [record.value for record in body.records] == [Decimal("0.001")] * (2 if tail else 1)
+    assert all(record.layer == 1 for record in body.records)
+    if tree is not None:
+        root = tree.finish()
+        assert b"".join(leaf.raw for leaf in root.leaves() if not leaf.layer) == data
+        assert [layer.name for layer in tree.layers] == ["input", "decrypted"]
+
+
+def test_a_wrong_key_is_called_so_and_makes_no_values() -> None:
+    data = sealed_body(VOLUME)
+    body = read_body(data, 0, len(data), 0x72, keys=(OTHER,))
+    assert (body.encrypted, body.records) == (True, ())
+    assert "wrong key" in body.problems[0].message
+
+
+def test_other_modes_are_told() -> None:
+    header = LongHeader("12345678", "PMX", 1, 4, 7, 0, 0x0710)
+    data = bytes(header) + bytes(range(16))
+    body = read_body(data, 0, len(data), 0x72, keys=(KEY,))
+    assert body.encrypted
+    assert "mode 7" in body.problems[0].message
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from polymeter.protocols import mbus
 from polymeter.protocols.mbus import LongFrame, LongHeader, ShortFrame, encode
 from polymeter.protocols.wire import DecodeOptions
+from tests.protocols.mbus.test_body import KEY, VOLUME, sealed_body
 from tools.fuzz_targets import check_cover
 
 HEADER = LongHeader("12345678", "PMX", 1, 4)
@@ -109,6 +110,23 @@ def test_a_record_that_is_not_whole_makes_the_frame_invalid_and_keeps_the_others
     assert not frame.valid
     assert len(frame.records) == 1
     assert frame.errors[0].offset == 25
+
+
+def test_a_sealed_frame_is_opened_and_explained() -> None:
+    (frame,) = mbus.decode(
+        encode(LongFrame(0x08, 5, 0x72, sealed_body(VOLUME, VOLUME))), DecodeOptions((KEY,))
+    )
+    assert (frame.valid, frame.encrypted) == (True, False)
+    assert [layer.name for layer in frame.layers] == ["input", "decrypted"]
+    assert len(frame.records) == 2
+    check_cover(frame)
+    for keys, words in (((), "missing"), ((bytes(16),), "wrong key")):
+        (shut,) = mbus.decode(
+            encode(LongFrame(0x08, 5, 0x72, sealed_body(VOLUME, VOLUME))), DecodeOptions(keys)
+        )
+        assert (shut.valid, shut.encrypted, shut.records) == (True, True, ())
+        assert words in shut.errors[0].message
+        check_cover(shut)
 
 
 def test_an_error_answer_is_valid() -> None:
