@@ -138,3 +138,20 @@ def test_an_element_of_another_kind_is_refused(what: str, element: Element, word
 )
 def test_what_meters_do_their_own_way_is_accepted(what: str, element: Element) -> None:
     sml.check_body(element, what)
+
+
+def test_a_structure_is_built_by_the_names_of_its_fields() -> None:
+    asked = sml.structure("GetList.Req", serverId=sml.octets(b"server"), listName=sml.octets(b"list"))
+    assert sml.encode_element(asked) == bytes.fromhex("75 01 07") + b"server" + b"\x01\x01\x05list"
+    assert sml.field(asked, "GetList.Req", "listName").value == b"list"
+    with pytest.raises(LocalProtocolError, match=r"GetList\.Req has no field serverid; there are clientId"):
+        sml.structure("GetList.Req", serverid=ABSENT)
+    with pytest.raises(LocalProtocolError, match="has no field"):
+        sml.structure("GetLists.Req", serverId=ABSENT)
+
+
+@pytest.mark.parametrize("name", sorted(TAGS))
+def test_a_body_of_nothing_but_absent_fields_is_one(name: str) -> None:
+    body = sml.structure(name)
+    sml.check_body(body, name)
+    assert all(part is ABSENT for part in body.value)

@@ -12,7 +12,7 @@ from polymeter.protocols.sml.elements import (
     read_element,
     unsigned,
 )
-from polymeter.protocols.sml.grammar import BODIES, TAGS, check_body, field
+from polymeter.protocols.sml.grammar import BODIES, TAGS, check_body, field, structure
 from polymeter.protocols.sml.messages import Message, decode_message, decode_messages, encode_message
 from polymeter.protocols.sml.meter import Entry, pushed, sec_index, serve, timestamp
 from polymeter.protocols.sml.procedures import exchange, next_frame
@@ -53,6 +53,7 @@ __all__ = [
     "sec_index",
     "serve",
     "server_identity",
+    "structure",
     "timestamp",
     "unsigned",
 ]

@@ -9,10 +9,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from polymeter.protocols.sml.elements import BOOLEAN, END, INTEGER, LIST, OCTETS, UNSIGNED, Element
+from polymeter.protocols.sml.elements import (
+    ABSENT,
+    BOOLEAN,
+    END,
+    INTEGER,
+    LIST,
+    OCTETS,
+    UNSIGNED,
+    Element,
+    listing,
+)
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["BODIES", "CHOICES", "SERVERS", "STRUCTURES", "TAGS", "TUPLE_PLACES", "check_body", "field"]
+__all__ = [
+    "BODIES",
+    "CHOICES",
+    "SERVERS",
+    "STRUCTURES",
+    "TAGS",
+    "TUPLE_PLACES",
+    "check_body",
+    "field",
+    "structure",
+]
 
 _REQUEST_HEAD: Final = (("serverId", "octets"), ("username", "octets"), ("password", "octets"))
 _PROFILE_REQUEST: Final = (
@@ -147,6 +167,19 @@ _ALLOWED: Final = {
     name: tuple((holds, _bits(holds)) for _, holds in fields) for name, fields in STRUCTURES.items()
 }
 """Structure to what its fields hold and, as bits, the kinds of element that need no further look."""
+
+
+def structure(name: str, **fields: Element) -> Element:
+    """A structure by the names of its fields; those that are not given are absent.
+
+    Raises:
+        LocalProtocolError: there is no such structure, or it has no such field.
+    """
+    known = [field for field, _ in STRUCTURES.get(name, ())]
+    for given in fields:
+        if given not in known:
+            raise LocalProtocolError(f"{name} has no field {given}; there are {', '.join(known)}")
+    return listing(*(fields.get(field, ABSENT) for field in known))
 
 
 def field(body: Element, structure: str, name: str) -> Element:
