@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,11 +12,13 @@ from polymeter.drivers import connect
 from polymeter.drivers.faces import driver_for
 from polymeter.protocols.iec62056_21 import Identification, serve
 from polymeter.protocols.lis200 import CUSTOMER, Archive, Meter, Object
-from polymeter.protocols.procedure import Procedure, Send, relay
+from polymeter.protocols.procedure import Procedure, Receive, Send, relay
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError
 from polymeter.testing import simulated_meter
+from polymeter.transports.runners import run_blocking
 from polymeter.transports.simulated import run_simulated
 from tests.conversations import without_line
+from tests.transports.test_serial import Far
 
 NOW = datetime(2026, 1, 31, 12, 7, 30, tzinfo=UTC)
 TEN, ELEVEN = NOW.replace(hour=10, minute=0, second=0), NOW.replace(hour=11, minute=0, second=0)
@@ -244,6 +247,38 @@ def test_a_device_without_a_zone_says_so() -> None:
 
 
 # the line
+
+
+@pytest.mark.parametrize("echo", [False, True])
+def test_a_corrector_on_a_serial_line_is_read_with_a_baud_switch(echo: bool) -> None:
+    """A real pseudo-terminal, whose rate is switched, and a head that says again what it hears."""
+    far = Far()
+
+    def head(meter: Procedure[None]) -> Procedure[None]:
+        def perform(step: object) -> Procedure[object]:
+            outcome = yield step  # type: ignore[misc]
+            if echo and isinstance(step, Receive) and outcome:
+                yield Send(outcome)
+            return outcome
+
+        return relay(meter, perform)  # type: ignore[arg-type]
+
+    device = Device()
+    corrector = threading.Thread(
+        target=run_blocking, args=(head(serve(device.meter, reaction_s=0.03)), far), daemon=True
+    )
+    corrector.start()
+    parameters = "bits=8&parity=N&code=0&time_position=2&quiet=0" + ("&echo=yes" if echo else "")
+    try:
+        with connect(f"lis200+serial://{far.path}?{parameters}") as meter:
+            (volume,) = meter.read("2:300")
+            rows = meter.call("read_last", archive=3, seconds=3600)
+    finally:
+        far.stop()
+        corrector.join()
+        far.close()
+    assert (str(volume.value), volume.unit, hours(rows)) == ("7", "m3", [11])
+    assert far.rates[:2] == [300, 9600]
 
 
 def test_over_tcp_nothing_is_waited_for() -> None:

@@ -105,7 +105,15 @@ def test_the_line_right_before_a_block_is_found(before: bytes, between: bytes, c
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"1.8.0(1)\r\n", b"/PMX\r\n", LINE + b"1.8.0(1)", LINE[:-1], b"/" + b"x" * LINE_MAX + b"\r\n"],
+    [
+        b"",
+        b"1.8.0(1)\r\n",
+        b"1.8.0(1*m3/hour)\r\n",
+        b"/PMX\r\n",
+        LINE + b"1.8.0(1)",
+        LINE[:-1],
+        b"/" + b"x" * LINE_MAX + b"\r\n",
+    ],
 )
 def test_where_no_line_ends_there_is_none(data: bytes) -> None:
     assert line_before(b"\x02" + data, 1, len(data) + 1) == len(data) + 1

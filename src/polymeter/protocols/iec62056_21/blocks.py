@@ -113,7 +113,7 @@ def control_within(block: bytes, start: int) -> int:
     return block.translate(_CONTROL_MARKS).find(1, start, -2)
 
 
-_LINE_AT_END = re.compile(rb"/[^\r\n/]{4,}\r\n[\x00\x7f\r\n ]*\Z")
+_LINE_AT_END = re.compile(rb"/[^\r\n/()]{4,}\r\n[\x00\x7f\r\n ]*\Z")
 
 
 def line_before(data: bytes | bytearray, start: int, end: int) -> int:

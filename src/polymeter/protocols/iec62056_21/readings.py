@@ -29,7 +29,7 @@ _REFUSAL_STARTS: Final = frozenset("Ee#")
 _TEXT_GROUPS: Final = frozenset((0, 96, 97))
 """Values of OBIS group C that hold identifications and states: leading zeros belong to them."""
 _CLOCK: Final = (1, 0, 0)
-"""Groups C to E of the clock, whose season flag may be a leading zero."""
+"""Groups C to E of the clock: a leading zero may be its season flag, so that it must not be lost."""
 
 
 def is_refusal(data_set: DataSet) -> bool:
@@ -62,7 +62,7 @@ def _short_address(address: str) -> tuple[str | None, bool | None]:
     code = obis.parse(address)
     if code is None:
         return None, None
-    return str(code), code.c in _TEXT_GROUPS or code[2:5] == _CLOCK
+    return str(code), code.c in _TEXT_GROUPS if code[2:5] != _CLOCK else None
 
 
 def _value(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None]:

@@ -69,7 +69,7 @@ def _understood(decoded: Decoded) -> Decoded:
         protocol=PROTOCOL,
         records=records,
         errors=tuple(_problem(problem) for problem in decoded.errors),
-        meter=replace(decoded.meter, id=number or decoded.meter.id),
+        meter=decoded.meter if number is None else replace(decoded.meter, id=number),
         why=_why(decoded),
     )
 
