@@ -35,6 +35,17 @@ def test_chunking_is_irrelevant(telegrams: list[bytes], sizes: list[int]) -> Non
     assert cut(chunks) == telegrams
 
 
+@pytest.mark.parametrize("length", [0xA5, 0xC0])
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_frame_as_long_as_a_sticks_first_byte_says_is_none_of_a_stick(length: int, checked: bool) -> None:
+    fillers = b"\x2f" * (length + 1 - len(PLAIN))
+    frame = bytes((length,)) + PLAIN[1:] + fillers
+    assert len(frame) == length + 1
+    sent = encode_format_a(frame) if checked else frame
+    assert cut([sent + PLAIN]) == [sent, PLAIN]
+    assert cut([bytes((byte,)) for byte in sent + PLAIN]) == [sent, PLAIN]
+
+
 def test_noise_is_told_and_stepped_over() -> None:
     splitter = PushedTelegrams()
     splitter.receive_data(b"\x01\x02\x03\x04" * 8 + PLAIN * 2)

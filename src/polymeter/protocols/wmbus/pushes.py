@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from polymeter.protocols.wire import NEED_DATA, Buffer, NeedData, RemoteProtocolError
-from polymeter.protocols.wmbus.decode import may_begin
+from polymeter.protocols.wmbus.decode import is_bare, may_begin
 from polymeter.protocols.wmbus.frames import FIRST_BLOCK, first_block_fits, format_a_length
 from polymeter.protocols.wmbus.receivers import AMB_START, IMST_START, SLIP_END, object_end, unwrap
 
@@ -64,7 +64,7 @@ class PushedTelegrams:
             return NEED_DATA
         offset = self._buffer.dropped
         frame = self._buffer.take(size)
-        wrapped = next(iter(unwrap(frame)), None)
+        wrapped = next(iter(unwrap(frame)), None) if not is_bare(frame) else None
         if wrapped is None and _is_line(frame):
             raise RemoteProtocolError(f"no receiver's line: {frame[:60].decode('ascii').strip()}", offset)
         if wrapped is not None and wrapped.fault is not None:
@@ -113,26 +113,34 @@ def _size(data: bytes) -> int | None:
     """How long what stands here is; `None` if more is needed to know, 0 if it is nothing."""
     if data[:2] == AMB_START:
         return 4 + data[2] if len(data) > 2 else None
-    if data[0] == IMST_START:
+    # A bare frame may have the length with which the frames of these sticks begin.
+    bare = data[0] in (IMST_START, SLIP_END) and _bare_size(data) != 0
+    if data[0] == IMST_START and not bare:
         if len(data) < 4:
             return None
         flags = data[1]
         return 4 + data[3] + 4 * bool(flags & 0x20) + bool(flags & 0x40) + 2 * bool(flags & 0x80)
     if data[0] == _OBJECT_START and (end_of_object := object_end(data)) != 0:
         return end_of_object
-    if data[0] == SLIP_END:
+    if data[0] == SLIP_END and not bare:
         end = data.find(bytes((SLIP_END,)), 1)
         if end == 1:
             return 1 if len(data) > 2 else None
         return end + 1 if end > 0 else None if len(data) <= _LINE_MAX else 0
-    if len(data) < _JUDGED:
-        return None
-    if first_block_fits(data):
-        return format_a_length(data[0])
-    if may_begin(data):
-        return data[0] + 1
+    size = _bare_size(data)
+    if size != 0:
+        return size
     end = data.find(b"\n")
     text = data[:end] if end >= 0 else data
     if _is_text(text):
         return end + 1 if end >= 0 else None if len(data) <= _LINE_MAX else 0
     return 0
+
+
+def _bare_size(data: bytes) -> int | None:
+    """How long the bare frame is that begins here; `None` if more is needed to know, 0 if none does."""
+    if len(data) < _JUDGED:
+        return None
+    if first_block_fits(data):
+        return format_a_length(data[0])
+    return data[0] + 1 if may_begin(data) else 0
