@@ -23,10 +23,11 @@ HEAD_MAX: Final = 256
 PARITY_SLASH: Final = b"\xaf"
 """The beginning of a telegram with even parity, as a line of eight bits shows it."""
 _HEAD: Final = re.compile(
-    rb"(?:(?<![^\r\n\x00\xff\x20])/[^\x00-\x20/!?\x7f][^\x00-\x1f/!\x7f]{3,127}\r?\n"
-    rb"|/[A-Za-z]{3}[^\x00-\x1f/!\x7f]{1,127}\r?\n\r?\n)"
+    rb"(?:(?<![^\r\n\x00\xff\x20])/[^\x00-\x20/!?\x7f][^\x00\x01\x03-\x1f/!\x7f]{3,127}\r?\n"
+    rb"|/[A-Za-z]{3}[^\x00\x01\x03-\x1f/!\x7f]{1,127}\r?\n\r?\n)"
 )
-"""A first line: at the beginning of a line, or with the empty line behind it wherever a cut one ends."""
+"""A first line: at the beginning of a line, or with the empty line behind it wherever a cut one ends.
+The ``\\2`` that many have becomes the character 02 in programs that take it for an escape."""
 _SENDER: Final = 10
 """Bytes by which an envelope shows who sent it: its tag and the system title."""
 
