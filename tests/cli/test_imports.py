@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from polymeter.app import secret_key
 from polymeter.cli import app
 from polymeter.protocols.wire import LocalProtocolError, ProtocolError
 from polymeter.settings import Settings
-from polymeter.store import SecretKey, Store, secrets
+from polymeter.store import ANY, SecretKey, Store, Tx, meter_types, meters, secrets, series
 from tests.fleet import make
 
 KEY = "000102030405060708090a0b0c0d0e0f"
@@ -81,3 +82,88 @@ def test_a_wrong_row_is_named_and_its_secret_is_not(
     assert said in str(error)
     assert "secretsecret" not in str(error)
     assert "5ec7e7" not in str(error)
+
+
+METERS = [
+    "Kitchen,wmbus,00000002,water,volume m3; volume_flow m3/h",
+    "Garden,wmbus,00000004B8410107,water,",
+    "House,dlms,,,",
+]
+
+
+def add(tmp_path: Path, *lines: str, header: str = "meter,protocol,serial,type,series") -> tuple[Any, str]:
+    table = tmp_path / "meters.csv"
+    table.write_text("\n".join(("# whose these are", header, *lines)) + "\n")
+    result = CliRunner().invoke(app, ["import", "meters", str(table), "--organization", "Stadtwerke"])
+    return result.exception, result.output
+
+
+def fleet_of(tmp_path: Path) -> dict[str, tuple[Any, ...]]:
+    async def read() -> dict[str, tuple[Any, ...]]:
+        settings = Settings.load({}, data_dir=tmp_path)
+        async with await Store.open(settings.database) as store:
+            return await store.read(described)
+
+    return asyncio.run(read())
+
+
+def described(tx: Tx) -> dict[str, tuple[Any, ...]]:
+    """Every meter with its protocol, serial number, type, zone and series."""
+    found = {}
+    for meter in meters.page(tx, ANY).rows:
+        kind = meter_types.get(tx, ANY, meter.type) if meter.type is not None else None
+        config = meter_types.get_config(tx, ANY, kind.config) if kind is not None and kind.config else None
+        known = [series.get(tx, ANY, id) for id in config.series] if config is not None else []
+        names = {(one.name, one.unit) for one in known if one is not None}
+        zone = config.timezone if config is not None else None
+        found[meter.name] = (meter.protocol, meter.manufacturer_serial, kind and kind.name, zone, names)
+    return found
+
+
+def test_meters_come_in_with_their_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYMETER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("POLYMETER_DEFAULT_METER_TIMEZONE", "Europe/Vienna")
+    error, said = add(tmp_path, *METERS)
+    assert error is None, said
+    water = {("volume", "m3"), ("volume_flow", "m3/h")}
+    assert fleet_of(tmp_path) == {
+        "Kitchen": ("wmbus", "00000002", "water", "Europe/Vienna", water),
+        "Garden": ("wmbus", "00000004B8410107", "water", "Europe/Vienna", water),
+        "House": ("dlms-cosem", None, None, None, set()),
+    }
+    header = "meter,protocol,type,series,timezone"
+    assert add(tmp_path, "Cellar,wmbus,heat,volume m3; energy kWh,Asia/Tokyo", header=header)[0] is None
+    assert fleet_of(tmp_path)["Cellar"] == (
+        "wmbus", None, "heat", "Asia/Tokyo", {("volume", "m3"), ("energy", "kWh")},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Kitchen,wmbus,,water,volume m3", "line 6: there is a meter Kitchen already"),
+        ("Attic,wmbus,,smoke,", "line 6: there is no type smoke, and no series to make it with"),
+        ("Attic,smoke,,,", "line 6: there is no protocol 'smoke'"),
+        ("Attic,wmbus,,,volume m3", "line 6: series are a type's"),
+        ("Attic,wmbus,,x,volume", "line 6: 'volume' is no series and its unit"),
+        (",wmbus,,,", "line 6: a meter's name has 1 to 50 characters"),
+        ("Attic,wmbus", "line 6: 2 columns, 5 are expected"),
+    ],
+)
+def test_a_wrong_row_stores_no_meter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+) -> None:
+    monkeypatch.setenv("POLYMETER_DATA_DIR", str(tmp_path))
+    error, _ = add(tmp_path, *METERS, line)
+    assert isinstance(error, ProtocolError)
+    assert said in str(error)
+    if (tmp_path / "polymeter.db").exists():
+        assert fleet_of(tmp_path) == {}
+
+
+@pytest.mark.parametrize("header", ["", "meter,serial", "meter,protocol,colour", "meter,protocol,meter"])
+def test_a_wrong_header_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str) -> None:
+    monkeypatch.setenv("POLYMETER_DATA_DIR", str(tmp_path))
+    error, _ = add(tmp_path, header=header)
+    assert isinstance(error, LocalProtocolError)
+    assert "the first line must" in str(error)

@@ -7,7 +7,7 @@ import pytest
 
 from polymeter.bus import MemoryBus
 from polymeter.collection import Processor
-from polymeter.collection.processor import _reconsider
+from polymeter.collection.quarantine import reconsider
 from polymeter.domain import Meter
 from polymeter.ingest import Ingest
 from polymeter.simulators.wmbus import RadioMeter
@@ -263,13 +263,13 @@ async def test_fragments_wait_for_meter_and_key_like_others(
     await drained(processor)
     assert {reason for _, reason in await outcomes(store)} == {"meter 00000002B8410107 is not known"}
     meter = await registered(store, fleet, sender)
-    assert await store.write(_reconsider) == len(parts)
+    assert await store.write(reconsider) == len(parts)
     await drained(processor)
     *waiting, (_, last) = await outcomes(store)
     assert all("waits for fragment" in (reason or "") for _, reason in waiting)
     assert "the key of meter 00000002 is missing" in (last or "")
     await give_key(store, meter, sender)
-    assert await store.write(_reconsider) == len(parts)
+    assert await store.write(reconsider) == len(parts)
     await drained(processor)
     assert {status for status, _ in await outcomes(store)} == {DONE}
     assert await instants(store) == minutes(0)

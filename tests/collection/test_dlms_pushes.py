@@ -11,7 +11,7 @@ import pytest
 
 from polymeter.bus import MemoryBus
 from polymeter.collection import Processor, Receiver, ReceiverAddress
-from polymeter.collection.processor import _reconsider
+from polymeter.collection.quarantine import reconsider
 from polymeter.domain import Meter, Quality, SimulatedClock
 from polymeter.ingest import Ingest
 from polymeter.protocols.dlms.apdus import DataNotification, GeneralGloCiphering
@@ -174,18 +174,18 @@ async def test_an_unknown_meter_and_a_missing_key_wait_and_come_back_by_themselv
         f"meter {TITLE.hex()} is not known",
     )
     meter = await store.write(registered, fleet)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     (frame,) = await kept(store)
     assert "is encrypted and its encryption key is missing" in (frame.reason or "")
-    assert await store.write(_reconsider) == 0
+    assert await store.write(reconsider) == 0
     await give_keys(store, meter, auth=None)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     (frame,) = await kept(store)
     assert frame.reason == f"the message carries a tag and meter G1 has no {AUTHENTICATION} to prove it"
     await give_keys(store, meter)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     assert (await kept(store))[0].status is FrameStatus.DONE
     assert await volumes(store) == [Decimal("14567.89")]
@@ -207,7 +207,7 @@ async def test_a_wrong_key_is_told_and_the_right_one_opens_what_waits(
     which = "encryption" if wrong == ENCRYPTION else "authentication"
     assert f"the {which} key is wrong" in (frame.reason or "")
     await give_keys(store, meter)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     assert (await kept(store))[0].status is FrameStatus.DONE
 
@@ -262,7 +262,7 @@ async def test_frames_that_waited_for_a_key_are_judged_by_when_they_came(
     await arrived(store, 2)
     await processor.drain()
     assert [frame.status for frame in await kept(store)] == [FrameStatus.QUARANTINED, FrameStatus.DONE]
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     assert {frame.status for frame in await kept(store)} == {FrameStatus.DONE}
 
@@ -276,7 +276,7 @@ async def test_a_tag_without_ciphering_is_proven_too(
     await processor.drain()
     assert (await kept(store))[0].status is FrameStatus.QUARANTINED
     await give_keys(store, meter)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     assert (await kept(store))[0].status is FrameStatus.DONE
 

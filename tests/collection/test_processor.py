@@ -9,7 +9,7 @@ import pytest
 from polymeter.bus import BusUnavailable, MemoryBus
 from polymeter.collection import Processor
 from polymeter.collection import processor as module
-from polymeter.collection.processor import _reconsider
+from polymeter.collection.quarantine import reconsider
 from polymeter.domain import Quality, Source
 from polymeter.ingest import Ingest
 from polymeter.protocols import iec62056_21 as iec
@@ -94,9 +94,9 @@ async def test_a_frame_of_an_unknown_meter_waits_and_comes_back_when_it_is_known
     await processor.drain()
     waiting = await frame(store)
     assert (waiting.status, waiting.reason) == (FrameStatus.QUARANTINED, "meter 4711 is not known")
-    assert await store.write(_reconsider) == 0
+    assert await store.write(reconsider) == 0
     await store.write(meters.change, fleet.id, fleet.meter.id, manufacturer_serial="4711")
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     assert (await frame(store)).status is FrameStatus.DONE
     assert len(await store.read(all_readings)) == 1

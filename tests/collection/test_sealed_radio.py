@@ -9,7 +9,7 @@ import pytest
 from polymeter.bus import MemoryBus
 from polymeter.cli.imports import KINDS
 from polymeter.collection import Processor, sealed
-from polymeter.collection.processor import _reconsider
+from polymeter.collection.quarantine import reconsider
 from polymeter.domain import Meter, Scheme, SimulatedClock
 from polymeter.ingest import Ingest
 from polymeter.protocols.mbus import LongHeader
@@ -130,23 +130,23 @@ async def test_each_thing_that_is_missing_has_its_reason_and_its_coming_releases
     await read(store, processor, fleet, sender(mode).telegram(records(5, 1), access_number=1, counter=1))
     ((status, reason),) = await outcomes(store)
     assert (status, reason) == (FrameStatus.QUARANTINED, f"meter {ADDRESS} is not known")
-    assert await store.write(_reconsider) == 0
+    assert await store.write(reconsider) == 0
 
     meter = await registered(store, fleet)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     ((_, reason),) = await outcomes(store)
     assert f"the key of meter {NUMBER} is missing" in (reason or "")
-    assert await store.write(_reconsider) == 0
+    assert await store.write(reconsider) == 0
 
     await give_key(store, meter, OTHER_KEY)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     ((_, reason),) = await outcomes(store)
     assert "wrong key: the key given does not open" in (reason or "")
 
     await give_key(store, meter)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
     await processor.drain()
     assert await outcomes(store) == [(FrameStatus.DONE, None)]
     assert await volumes(store) == [Decimal("0.005")]
@@ -158,7 +158,7 @@ async def test_a_known_key_that_does_not_fit_is_not_tried_again_and_again(
     await give_key(store, await registered(store, fleet), OTHER_KEY)
     await read(store, processor, fleet, sender().telegram(records(5, 1), counter=1))
     clock.advance(3600)
-    assert await store.write(_reconsider, clock.now() - timedelta(minutes=2)) == 0
+    assert await store.write(reconsider, clock.now() - timedelta(minutes=2)) == 0
 
 
 async def test_a_key_opens_the_frames_of_its_meter_and_of_no_other(
@@ -290,7 +290,7 @@ async def test_what_waited_for_the_key_is_judged_by_when_it_came(
     assert [frame.status for frame in await kept(store)] == [
         FrameStatus.QUARANTINED, FrameStatus.DONE, FrameStatus.QUARANTINED,
     ]  # fmt: skip
-    await store.write(_reconsider)
+    await store.write(reconsider)
     await processor.drain()
     first, _, again = await kept(store)
     assert (first.status, again.status) == (FrameStatus.DONE, FrameStatus.QUARANTINED)
@@ -329,9 +329,9 @@ async def test_frames_of_an_organization_wait_for_its_own_meter(
     other = await make(store, "Nachbar")
     await store.write(meters.change, other.id, other.meter.id, manufacturer_serial=NUMBER)
     await read(store, processor, fleet, sender(0).telegram(records(5, 1)))
-    assert await store.write(_reconsider) == 0
+    assert await store.write(reconsider) == 0
     await registered(store, fleet)
-    assert await store.write(_reconsider) == 1
+    assert await store.write(reconsider) == 1
 
 
 async def test_everything_that_waits_for_a_meter_is_released_at_once(
@@ -346,7 +346,7 @@ async def test_everything_that_waits_for_a_meter_is_released_at_once(
     ]  # fmt: skip
     await store.spool(waiting)
     await registered(store, fleet)
-    assert await store.write(_reconsider) == 700
+    assert await store.write(reconsider) == 700
 
 
 def test_every_kind_of_key_can_be_imported() -> None:

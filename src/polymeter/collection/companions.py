@@ -16,10 +16,10 @@ from uuid import UUID
 from polymeter.catalogue import Frame as DecodedFrame
 from polymeter.catalogue.registry import protocol_named
 from polymeter.collection.sealed import NotYet
-from polymeter.store import Frame, FrameStatus, Store, frames
+from polymeter.store import Frame, FrameStatus, Store, Tx, frames
 from polymeter.store.meters import Known
 
-__all__ = ["Companions", "Incomplete", "Whole", "has_companions"]
+__all__ = ["Companions", "Incomplete", "Whole", "awaited", "has_companions"]
 
 Decode = Callable[[Frame, Sequence[bytes]], DecodedFrame]
 """Reads a frame with these telegrams before it."""
@@ -126,10 +126,6 @@ class Companions:
                     return Whole(fewer, _parts(candidates[:count], waiting, decode))
         return Whole(decoded)
 
-    async def awaited(self, frame: Frame, known: Known) -> tuple[Frame, ...]:
-        """Of the frames of a meter that wait to be taught, one for each format."""
-        return await self._store.read(frames.samples, frame.organization, known.name, f"{_WAITS}format")
-
     async def arrived(self, frame: Frame, known: Known, samples: Sequence[Frame], decode: Decode) -> None:
         """A frame of a meter was read: release those that wait for what it teaches."""
         for sample in samples:
@@ -145,6 +141,11 @@ class Companions:
             await self._store.write(
                 frames.release, frame.organization, why.meter, prefix=prefix, after=frame.id
             )
+
+
+def awaited(tx: Tx, frame: Frame, known: Known) -> tuple[Frame, ...]:
+    """Of the frames of a meter that wait to be taught, one for each format."""
+    return frames.samples(tx, frame.organization, known.name, f"{_WAITS}format")
 
 
 def _waits_as_fragment(frame: Frame) -> bool:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -23,12 +22,14 @@ from polymeter.bus import Bus, BusUnavailable
 from polymeter.catalogue import Frame as DecodedFrame
 from polymeter.catalogue import decode_frames
 from polymeter.collection import sealed
-from polymeter.collection.companions import Companions, Incomplete, has_companions
+from polymeter.collection.companions import Companions, Incomplete, awaited, has_companions
 from polymeter.collection.publishing import Origin, batch_message, messages_of
+from polymeter.collection.quarantine import reconsider_since
 from polymeter.collection.sealed import Keys, NotYet
 from polymeter.domain import Source
 from polymeter.messages import INCOMING
 from polymeter.observe import metrics
+from polymeter.protocols.wire import MeterIdentity
 from polymeter.store import (
     ANY,
     Frame,
@@ -41,8 +42,6 @@ from polymeter.store import (
     channels,
     frames,
     meter_types,
-    meters,
-    secrets,
 )
 from polymeter.store.meters import Known
 
@@ -51,11 +50,11 @@ __all__ = ["Processor"]
 _log = structlog.get_logger(__name__)
 
 _BATCH: Final = 200
+_AT_ONCE: Final = 32
+"""Senders whose frames are read at the same time."""
 _IDLE_S: Final = 1.0
 _RETRY_S: Final = 2.0
 _RECONSIDER_S: Final = 30.0
-_OVERLAP: Final = timedelta(minutes=2)
-"""How far the clocks of two processes may be apart: keys of the time just before are looked at twice."""
 
 
 _NO_KEYS: Final = Keys()
@@ -68,6 +67,23 @@ class _Said(NamedTuple):
     note: str | None = None
     parts: tuple[int, ...] = ()
     """Frames that waited for this one and were read with it."""
+
+
+class _Place(NamedTuple):
+    """A meter, its zone, and the keys of the series it may deliver; all of them if `None`."""
+
+    meter: Known
+    zone: str
+    allowed: set[str] | None
+
+
+class _Opened(NamedTuple):
+    """A frame as it can be read: by whose keys, with which parts, and why it gives nothing new, if so."""
+
+    decoded: DecodedFrame
+    owner: _Place | None = None
+    parts: tuple[int, ...] = ()
+    note: str | None = None
 
 
 class Processor:
@@ -106,7 +122,7 @@ class Processor:
                     pass
                 if loop.time() - reconsidered > _RECONSIDER_S:
                     reconsidered = loop.time()
-                    self._keys_seen = await self._store.write(_reconsider_since, self._keys_seen)
+                    self._keys_seen = await self._store.write(reconsider_since, self._keys_seen)
             except (BusUnavailable, StoreUnavailable) as error:
                 _log.warning("frames wait", reason=str(error))
                 await asyncio.sleep(_RETRY_S)
@@ -124,13 +140,38 @@ class Processor:
             BusUnavailable, StoreUnavailable: the frames stay as they are.
         """
         batch = await self._store.read(frames.waiting, limit=_BATCH)
+        # Frames of one sender are read in their order, since counters rise and messages have parts; those
+        # of many at once, since each waits for the disk several times and they share its commits.
+        senders: dict[str, list[tuple[Frame, DecodedFrame | NotYet]]] = {}
         for frame in batch:
-            await self._process(frame)
+            first = self._first(frame)
+            senders.setdefault(_sender(frame, first), []).append((frame, first))
+        turns = asyncio.Semaphore(_AT_ONCE)
+        done = await asyncio.gather(
+            *(self._in_turn(turns, theirs) for theirs in senders.values()), return_exceptions=True
+        )
+        for failure in done:
+            if isinstance(failure, BaseException):
+                raise failure
         return len(batch)
 
-    async def _process(self, frame: Frame) -> None:
+    async def _in_turn(
+        self, turns: asyncio.Semaphore, theirs: Sequence[tuple[Frame, DecodedFrame | NotYet]]
+    ) -> None:
+        async with turns:
+            for frame, first in theirs:
+                await self._process(frame, first)
+
+    def _first(self, frame: Frame) -> DecodedFrame | NotYet:
+        """What a frame says to whoever has no key."""
         try:
-            said = await self._checked(frame)
+            return self._decode(frame)
+        except NotYet as waiting:
+            return waiting
+
+    async def _process(self, frame: Frame, first: DecodedFrame | NotYet) -> None:
+        try:
+            said = await self._checked(frame, first)
         except NotYet as waiting:
             metrics.frames.labels("quarantined").inc()
             _log.info("frame quarantined", frame=frame.id, reason=str(waiting))
@@ -145,20 +186,16 @@ class Processor:
                 await self._companions.waiting(frame, waiting)
             return
         metrics.frames.labels("done").inc()
-        await self._store.write(_done, frame, said)
-        if said.note is None and has_companions(frame.protocol):
-            await self._teach(frame, said.meter)
+        untaught = await self._store.write(_done, frame, said)
+        if untaught:
+            keys = await self._store.read(sealed.kept_keys, said.meter, frame.protocol, self._key)
+            await self._companions.arrived(frame, said.meter, untaught, partial(self._decode_with, keys))
 
-    async def _teach(self, frame: Frame, known: Known) -> None:
-        """Release the frames of a meter that could not be read without this one."""
-        samples = await self._companions.awaited(frame, known)
-        if samples:
-            keys = await self._store.read(sealed.kept_keys, known, frame.protocol, self._key)
-            await self._companions.arrived(frame, known, samples, partial(self._decode_with, keys))
-
-    async def _checked(self, frame: Frame) -> _Said:
+    async def _checked(self, frame: Frame, first: DecodedFrame | NotYet) -> _Said:
+        if isinstance(first, NotYet):
+            raise first
         try:
-            return await self._publish(frame)
+            return await self._publish(frame, first)
         except (NotYet, BusUnavailable, StoreUnavailable):
             raise
         except Exception as error:
@@ -166,45 +203,55 @@ class Processor:
             _log.exception("frame failed", frame=frame.id)
             raise NotYet(f"it cannot be published: {type(error).__name__}: {error}") from error
 
-    async def _publish(self, frame: Frame) -> _Said:
-        """Publish what a frame says."""
+    async def _publish(self, frame: Frame, first: DecodedFrame) -> _Said:
+        """Publish what a frame says, which was decoded without a key."""
         scope: Scope = frame.organization if frame.organization is not None else ANY
-        decoded, owner = self._decode(frame), None
-        parts: tuple[int, ...] = ()
-        outside, is_sealed = decoded.decoded.meter, sealed.is_sealed(decoded)
-        if is_sealed or decoded.decoded.waits_for is not None:
-            owner, keys = await self._store.read(
-                sealed.keys_of, scope, frame, outside, self._key, needed=is_sealed
-            )
-            decoded = self._decode(frame, keys) if is_sealed else decoded
-            if (waits_for := decoded.decoded.waits_for) is not None:
-                whole = await self._companions.read(frame, owner, waits_for, partial(self._decode_with, keys))
-                if whole.note is not None:
-                    return _Said(owner, whole.note)
-                decoded, parts = whole.decoded, whole.parts
-            if (inside := decoded.decoded.meter).address != outside.address:
-                await self._store.read(sealed.confirm, scope, inside, owner)
-        sealed.check(decoded, owner)
-        names = sealed.names_of(frame, decoded.decoded.meter, sealed=owner is not None)
-        if not names:
-            raise NotYet("the frame does not say which meter it comes from")
-        if any("\0" in name for name in names):
-            raise NotYet(f"the meter's name {names[0]!r} holds a NUL character")
-        known, zone, allowed = await self._store.read(_placed, scope, names, owner, self._zone)
-        if known is None:
-            raise sealed.unknown(names[0])
+        decoded, place, parts, note = await self._opened(frame, first, scope)
+        if place is not None and note is not None:
+            return _Said(place.meter, note)
+        sealed.check(decoded, place.meter if place is not None else None)
+        if place is None:
+            names = sealed.names_of(frame, decoded.decoded.meter)
+            place = await self._store.read(_placed, scope, names, self._zone)
+        known = place.meter
         if seals := decoded.decoded.seals:
             echo = await self._store.write(sealed.accept, known, frame.protocol, seals, frame.id)
             if echo is not None:
                 return _Said(known, echo.reason, parts)
         origin = Origin(
-            known.name, known.organization, ZoneInfo(zone), Source.PUSH, frame.received, frame.uid, allowed
+            known.name,
+            known.organization,
+            ZoneInfo(place.zone),
+            Source.PUSH,
+            frame.received,
+            frame.uid,
+            place.allowed,
         )
         messages = messages_of(decoded.readings, origin)
         if messages:
             key, body = batch_message(known.name, messages)
             await self._bus.publish(key, body, exchange=self._exchange)
         return _Said(known, None, parts)
+
+    async def _opened(self, frame: Frame, first: DecodedFrame, scope: Scope) -> _Opened:
+        """A frame with its sender's keys, and with the telegrams of its sender that it needs."""
+        outside, is_sealed = first.decoded.meter, sealed.is_sealed(first)
+        if not is_sealed and first.decoded.waits_for is None:
+            return _Opened(first)
+        place, keys = await self._store.read(
+            _keyed, scope, frame, outside, self._key, self._zone, needed=is_sealed
+        )
+        owner = place.meter
+        decoded = self._decode(frame, keys) if is_sealed else first
+        parts: tuple[int, ...] = ()
+        if (waits_for := decoded.decoded.waits_for) is not None:
+            whole = await self._companions.read(frame, owner, waits_for, partial(self._decode_with, keys))
+            if whole.note is not None:
+                return _Opened(decoded, place, note=whole.note)
+            decoded, parts = whole.decoded, whole.parts
+        if (inside := decoded.decoded.meter).address != outside.address:
+            await self._store.read(sealed.confirm, scope, inside, owner)
+        return _Opened(decoded, place, parts)
 
     def _decode_with(self, keys: Keys, frame: Frame, context: Sequence[bytes]) -> DecodedFrame:
         return self._decode(frame, keys, context)
@@ -228,53 +275,58 @@ class Processor:
         return found[0]
 
 
-def _done(tx: Tx, frame: Frame, said: _Said) -> None:
-    """Mark a frame, and those that were read with it."""
+def _sender(frame: Frame, first: DecodedFrame | NotYet) -> str:
+    """Whose frames must be read in order."""
+    if isinstance(first, NotYet):
+        return f"frame {frame.id}"
+    meter = first.decoded.meter
+    name = meter.system_title or meter.address or meter.id or frame.meter
+    return f"{frame.organization}/{name}" if name is not None else f"frame {frame.id}"
+
+
+def _done(tx: Tx, frame: Frame, said: _Said) -> tuple[Frame, ...]:
+    """Mark a frame, and those that were read with it; gives those of its meter that wait to be taught."""
     frames.mark(tx, [frame.id], FrameStatus.DONE, said.note, meter=said.meter.name)
     if said.parts:
         frames.mark(tx, said.parts, FrameStatus.DONE, f"read with frame {frame.id}")
+    teaches = said.note is None and has_companions(frame.protocol)
+    return awaited(tx, frame, said.meter) if teaches else ()
 
 
-def _placed(
-    tx: Tx, scope: Scope, names: Sequence[str], owner: Known | None, default_zone: str
-) -> tuple[Known | None, str, set[str] | None]:
-    """The meter called so, its zone, and the keys of the series it may deliver."""
-    known = owner or sealed.called(tx, scope, names)
+def _keyed(
+    tx: Tx,
+    scope: Scope,
+    frame: Frame,
+    meter: MeterIdentity,
+    key: SecretKey | None,
+    default_zone: str,
+    *,
+    needed: bool,
+) -> tuple[_Place, Keys]:
+    """The sender of a frame, and its keys; see `sealed.keys_of`."""
+    known, keys = sealed.keys_of(tx, scope, frame, meter, key, needed=needed)
+    return _place(tx, known, default_zone), keys
+
+
+def _placed(tx: Tx, scope: Scope, names: Sequence[str], default_zone: str) -> _Place:
+    """The meter called so.
+
+    Raises:
+        NotYet: there is none, or it is not told which.
+    """
+    if not names:
+        raise NotYet("the frame does not say which meter it comes from")
+    if any("\0" in name for name in names):
+        raise NotYet(f"the meter's name {names[0]!r} holds a NUL character")
+    known = sealed.called(tx, scope, names)
     if known is None:
-        return None, default_zone, None
+        raise sealed.unknown(names[0])
+    return _place(tx, known, default_zone)
+
+
+def _place(tx: Tx, known: Known, default_zone: str) -> _Place:
     if known.config is None:
-        return known, default_zone, None
+        return _Place(known, default_zone, None)
     config = meter_types.get_config(tx, known.organization, known.config)
     allowed = set(channels.allowed(tx, [known.config]).get(known.config, {}))
-    return known, config.timezone if config is not None else default_zone, allowed
-
-
-def _reconsider_since(tx: Tx, since: datetime | None) -> datetime:
-    """Release what need not wait any more; gives the moment from which keys are new the next time."""
-    _reconsider(tx, since)
-    return tx.now - _OVERLAP
-
-
-def _reconsider(tx: Tx, since: datetime | None = None) -> int:
-    """Release quarantined frames whose meter has become known, or has got a key since then."""
-    waiting: dict[UUID | None, list[str]] = {}
-    for organization, name in frames.awaited(tx):
-        waiting.setdefault(organization, []).append(name)
-    released = 0
-    for organization, names in waiting.items():
-        known = _known(tx, organization if organization is not None else ANY, names)
-        keyed = secrets.renewed(tx, {one.id for one in known.values()}, sealed.KINDS, since)
-        for name, meter in known.items():
-            reason = None if meter.id in keyed else sealed.unknown_reason(name)
-            released += frames.release(tx, organization, name, reason=reason)
-    return released
-
-
-def _known(tx: Tx, scope: Scope, names: Sequence[str]) -> dict[str, Known]:
-    """Those of the names that frames wait under which are one meter's by now."""
-    found = meters.resolve(tx, scope, {other for name in names for other in sealed.also_called(name)})
-    meant = {
-        name: next((found[other] for other in sealed.also_called(name) if found.get(other)), [])
-        for name in names
-    }
-    return {name: some[0] for name, some in meant.items() if len(some) == 1}
+    return _Place(known, config.timezone if config is not None else default_zone, allowed)

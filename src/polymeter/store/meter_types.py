@@ -23,6 +23,7 @@ __all__ = [
     "create_config",
     "get",
     "get_config",
+    "named",
     "page",
     "remove",
     "remove_config",
@@ -43,6 +44,11 @@ def create(tx: Tx, organization: UUID, name: str, **more: Any) -> MeterType:
     type = MeterType(new_id(), organization, name, **more)
     _own(tx, organization, type.config)
     return _types.add(tx, type)
+
+
+def named(tx: Tx, organization: UUID, name: str) -> MeterType | None:
+    """The type of that name."""
+    return _types.find(tx, organization, name=name)
 
 
 def change(tx: Tx, organization: Scope, id: UUID, **values: Any) -> MeterType | None:
