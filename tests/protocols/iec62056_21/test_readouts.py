@@ -94,6 +94,15 @@ def test_no_change_of_a_remembered_block_goes_unseen(data: st.DataObject) -> Non
     assert_same(READ_OUT)
 
 
+@pytest.mark.parametrize("character", "/:;<=>?.,-+0 *()\r\n\x8b\xb2")
+def test_no_character_in_the_place_of_another_goes_unseen(character: str) -> None:
+    """Among them those next to the digits, and those that differ from a digit in one bit."""
+    for place in range(len(READ_OUT)):
+        module._shapes.clear()  # a line that was changed before would be read by itself from then on
+        data_records(READ_OUT, 7, 1)
+        assert_same(READ_OUT[:place] + character + READ_OUT[place + 1 :])
+
+
 def blocks() -> list[str]:
     """The data of every case of ours and of the further ones: all between two control characters."""
     found = {

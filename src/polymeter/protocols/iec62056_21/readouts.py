@@ -31,12 +31,13 @@ class Shape(NamedTuple):
     """All that blocks of one kind have in common. The columns have an entry for each ordinary line."""
 
     mask: int
-    """A block as a number has ones here where it must not differ: all of the ordinary lines but digits."""
+    """A block as a number has ones here where it must not differ: all of the ordinary lines, but of
+    digits only the upper half, which is 3."""
     structure: int
     """What it has there."""
+    sixes: int
+    """6 for each digit: added to a digit it leaves the upper half as it is, to ``:`` to ``?`` it does not."""
     values: Callable[[str], tuple[str, ...]]
-    digits: int
-    """How many all values have together, without their points."""
     raws: Callable[[bytes], tuple[bytes, ...]]
     names: tuple[str, ...]
     units: tuple[str | None, ...]
@@ -55,11 +56,11 @@ def data_records(data: str, offset: int = 0, layer: int = 0, strict: bool = True
         RemoteProtocolError: something that is no data set; the offset is its place.
     """
     raw = data.encode("latin-1")
-    shape, values = _shape_of(data, raw, offset)
+    shape = _shape_of(data, raw, offset)
     columns = zip(
-        shape.names, map(Decimal, values), shape.units, shape.codes, repeat("unknown"), repeat(None),
-        repeat(0), repeat(0), repeat(0), repeat("instantaneous"), repeat(layer), shape.places,
-        shape.raws(raw),
+        shape.names, map(Decimal, shape.values(data)), shape.units, shape.codes,
+        repeat("unknown"), repeat(None), repeat(0), repeat(0), repeat(0), repeat("instantaneous"),
+        repeat(layer), shape.places, shape.raws(raw),
     )  # fmt: skip
     ordinary = map(tuple.__new__, repeat(Record), columns)
     found: list[Record] = []
@@ -78,20 +79,19 @@ _REMEMBERED_MAX: Final = 1 << 13
 """Characters of the longest block whose shape is kept: longer ones are load profiles."""
 
 
-def _shape_of(data: str, raw: bytes, offset: int) -> tuple[Shape, tuple[str, ...]]:
-    """The shape of a block, and the digits that are its own."""
+def _shape_of(data: str, raw: bytes, offset: int) -> Shape:
+    """The shape that is remembered, if the block has it; else its own, which then is."""
     known = _shapes.get((len(raw), offset))
-    if known is not None and int.from_bytes(raw, "little") & known.mask == known.structure:
-        values = known.values(data)
-        digits = "".join(values).replace(".", "")
-        if len(digits) == known.digits and digits.isdecimal():
-            return known, values
+    if known is not None:
+        number = int.from_bytes(raw, "little")
+        if number & known.mask == known.structure == (number + known.sixes) & known.mask:
+            return known
     shape = _learn(data, raw, offset)
     if len(raw) <= _REMEMBERED_MAX:
         if len(_shapes) >= _SHAPES_MAX:
             _shapes.clear()
         _shapes[len(raw), offset] = shape
-    return shape, shape.values(data)
+    return shape
 
 
 _ORDINARY: Final = r"[*-z]++\([0-9]++(?:\.[0-9]*+)?\*[*-z]++\)\r\n"
@@ -100,23 +100,24 @@ _RUNS: Final = re.compile(rf"((?:{_ORDINARY})*+)((?:(?!{_ORDINARY})(?:[^\n]*+\n|
 _PARTS: Final = re.compile(r"([^(]*)\(([^*]*)\*([^)]*)\)\r\n")
 """Takes ordinary lines apart; it need not be careful any more."""
 _END: Final = "!\r\n"
-_DIGITS_ARE_FREE: Final = bytes.maketrans(b"0123456789.", b"\0\0\0\0\0\0\0\0\0\0\xff")
+_MASK: Final = bytes.maketrans(b"0123456789.", b"\xf0" * 10 + b"\xff")
+_SIXES: Final = bytes.maketrans(b"0123456789.", b"\x06" * 10 + b"\0")
 
 
 def _learn(data: str, raw: bytes, offset: int) -> Shape:
-    mask = bytearray(b"\xff" * len(raw))
+    mask, sixes = bytearray(b"\xff" * len(raw)), bytearray(len(raw))
     lines: list[tuple[str, str]] = []
     values: list[slice] = []
     raws: list[slice] = []
     pieces: list[tuple[int, int, int]] = []
-    at = digits = 0
+    at = 0
     for ordinary, others in _RUNS.findall(data):
         before = len(lines)
         for name, value, unit in _PARTS.findall(ordinary):
             start = at + len(name) + 1
             end = start + len(value)
-            mask[start:end] = raw[start:end].translate(_DIGITS_ARE_FREE)
-            digits += len(value) - value.count(".")
+            mask[start:end] = raw[start:end].translate(_MASK)
+            sixes[start:end] = raw[start:end].translate(_SIXES)
             lines.append((name, unit))
             values.append(slice(start, end))
             raws.append(slice(at, end + len(unit) + 2))
@@ -132,8 +133,8 @@ def _learn(data: str, raw: bytes, offset: int) -> Shape:
     return Shape(
         fixed,
         int.from_bytes(raw, "little") & fixed,
+        int.from_bytes(sixes, "little"),
         _getter(values),
-        digits,
         _getter(raws),
         tuple(name for name, _ in lines),
         tuple(normal_unit(unit) for _, unit in lines),
