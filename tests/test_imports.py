@@ -37,7 +37,13 @@ def loaded(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["polymeter", "polymeter.protocols.iec62056_21", "polymeter.transports.urls"]
+    "module",
+    [
+        "polymeter",
+        "polymeter.protocols.iec62056_21",
+        "polymeter.protocols.mbus",
+        "polymeter.transports.urls",
+    ],
 )
 def test_it_loads_only_the_standard_library(module: str) -> None:
     assert loaded(module) == {"polymeter"}

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from polymeter.catalogue import Frame, TelegramReading, decode_frames
+from polymeter.catalogue.decoding import key_bytes
 from polymeter.drivers.driver import Discovered, Driver, call, writing_call
 from polymeter.protocols import mbus, obis
 from polymeter.protocols.mbus import SecondaryAddress
@@ -44,6 +45,7 @@ class MBus(Driver):
         "scan_timeout": "seconds to wait for an answer while scanning (0.25, or as on a serial line)",
         "repeats": "how often to ask again after silence or damage (2)",
         "initialise": "no to leave out SND_NKE before reading (yes)",
+        "key": "AES key in hex of a meter that encrypts (security mode 5)",
     }
 
     def __init__(self, url: URL) -> None:
@@ -63,6 +65,7 @@ class MBus(Driver):
         )
         scan_s = given.number("scan_timeout", usual.answer_timeout_s if serial else 0.25)
         self._scanning = mbus.Options(scan_s, min(gap_s, scan_s), repeats, repeats_silence=False)
+        self._keys = [key_bytes(given.parameters["key"])] if "key" in given.parameters else []
         self._connection = mbus.Connection("master")
         self._address = self._parsed_address()
 
@@ -232,7 +235,7 @@ class MBus(Driver):
         answers = yield from mbus.read(self._connection, address, self._options)
         frames: list[Frame] = []
         for answer in answers:
-            frames += decode_frames(mbus.encode(answer.frame), self.scheme, explain=False)
+            frames += decode_frames(mbus.encode(answer.frame), self.scheme, keys=self._keys, explain=False)
         for frame in frames:
             words = "; ".join(problem.message for problem in frame.decoded.errors)
             if frame.decoded.encrypted and words:

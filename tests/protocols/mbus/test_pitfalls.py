@@ -10,9 +10,11 @@ import pytest
 from polymeter.catalogue import decode_frames
 from polymeter.protocols import mbus
 from polymeter.protocols.mbus import Connection, LongFrame, Options, SecondaryAddress, ShortFrame
-from polymeter.protocols.procedure import Procedure, Receive, Send
+from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine
 from polymeter.protocols.wire import Record, TimedOut, Value
+from polymeter.transports.filters import EchoCanceller
 from polymeter.transports.simulated import run_simulated
+from tests.protocols.mbus.line import conversation
 
 HEADER = bytes.fromhex("78563412b84101042a000000")
 
@@ -29,21 +31,6 @@ def value(data: str) -> Value:
 
 def response(data: str) -> bytes:
     return mbus.encode(LongFrame(8, 1, 0x72, HEADER + bytes.fromhex(data)))
-
-
-def conversation(procedure: Procedure[Any], answers: list[bytes | None]) -> tuple[Any, list[bytes]]:
-    """Run a procedure against given answers; `None` is silence. Gives the result and what was said."""
-    said: list[bytes] = []
-
-    def line() -> Procedure[None]:
-        for answer in answers:
-            said.append((yield Receive(60.0)))
-            if answer is not None:
-                yield Send(answer)
-        while data := (yield Receive(60.0)):
-            said.append(data)
-
-    return run_simulated(procedure, line()).result, said
 
 
 def test_pitfall_01_frame_count_bit() -> None:
@@ -108,6 +95,38 @@ def test_pitfall_03_line_settings_echo_and_time_outs() -> None:
     assert mbus.Options.at_baud(300).answer_timeout_s > mbus.Options.at_baud(9600).answer_timeout_s > 0.05
     assert mbus.Options().answer_timeout_s >= 1.0
     assert "echo" in LINE_PARAMETERS  # taken out below the protocol, for every protocol alike
+
+
+def test_pitfall_03_an_echoing_line_is_read_all_the_same() -> None:
+    def echoing() -> Procedure[None]:
+        answers = {0x40: b"\xe5", 0x7B: response("041301000000")}
+        while data := (yield Receive(60.0)):
+            yield Send(data + answers.get(data[1], b""))
+
+    reading = mbus.read(Connection("master"), 1)
+    (answer,) = run_simulated(EchoCanceller()(reading), echoing()).result
+    assert answer.body.records[0].value == Decimal("0.001")
+
+
+@pytest.mark.parametrize("baud", [300, 2400, 9600])
+def test_pitfall_03_time_outs_of_a_rate_are_enough_for_an_answer_at_it(baud: int) -> None:
+    """Both ends of the simulated line speak at the rate, and a long frame of 255 bytes takes its time."""
+    data = bytes.fromhex("041301000000") * 39
+
+    def slave() -> Procedure[None]:
+        yield SetLine(baud, 8, "E")
+        while heard := (yield Receive(60.0)):
+            yield Pause(330 / baud + 0.05)  # the latest that the standard allows
+            said = b"\xe5" if heard[1] == 0x40 else mbus.encode(LongFrame(8, 1, 0x72, HEADER + data))
+            for byte in said:
+                yield Send(bytes((byte,)))
+
+    def master() -> Procedure[Any]:
+        yield SetLine(baud, 8, "E")
+        return (yield from mbus.read(Connection("master"), 1, Options.at_baud(baud)))
+
+    (answer,) = run_simulated(master(), slave()).result
+    assert len(answer.body.records) == 39
 
 
 def test_pitfall_04_one_bad_record_does_not_lose_the_others() -> None:

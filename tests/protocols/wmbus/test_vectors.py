@@ -31,7 +31,8 @@ NOT_MET = {
 
 
 def shown(case: dict[str, Any]) -> list[dict[str, Any]]:
-    return [frame.as_dict() for frame in decode_frames(telegram(case), "wmbus", keys=case["keys"])]
+    frames = decode_frames(telegram(case), "wmbus", keys=case["keys"], context=context(case))
+    return [frame.as_dict() for frame in frames]
 
 
 @pytest.mark.parametrize("case", CASES, ids=vector_id)

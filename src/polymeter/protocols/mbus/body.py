@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from polymeter.protocols.mbus import security
 from polymeter.protocols.mbus.control import (
     BAUD_RATES,
     CI_NAMES,
@@ -60,8 +62,11 @@ def read_body(
     from_master: bool = False,
     tree: Tree | None = None,
     layer: int = 0,
+    keys: Sequence[bytes] = (),
 ) -> Body:
     """Read the application data between `at` and `end`, announced by the CI field `ci`.
+
+    What is encrypted by mode 5 is opened by one of the `keys`, and its records lie in a layer below.
 
     Raises:
         RemoteProtocolError: a header or a fixed part is not whole.
@@ -84,7 +89,7 @@ def read_body(
         at += needed
     match kind:
         case "records":
-            _records(body, data, at, end, ci, from_master, tree, layer)
+            _records(body, data, at, end, ci, from_master, tree, layer, keys)
         case "fixed":
             _fixed(body, data, at, end, ci, tree, layer)
         case "error":
@@ -130,36 +135,77 @@ def _rest(body: Body, data: bytes, at: int, end: int, ci: int, tree: Tree | None
 
 
 def _records(
-    body: Body, data: bytes, at: int, end: int, ci: int, from_master: bool, tree: Tree | None, layer: int
+    body: Body,
+    data: bytes,
+    at: int,
+    end: int,
+    ci: int,
+    from_master: bool,
+    tree: Tree | None,
+    layer: int,
+    keys: Sequence[bytes] = (),
 ) -> None:
-    header = body.header
-    if header is not None and header.configuration and _is_encrypted(body, data, at, end, layer):
+    header, below = body.header, None
+    if header is not None and header.configuration and (size := _encrypted_size(body, data, at, end)):
+        plain = _opened(body, data[at : at + size], keys, at, layer)
         if tree is not None:
-            tree.leaf("encrypted data", at, end)
-        return
+            tree.leaf("encrypted data", at, at + size)
+        if plain is None:
+            if tree is not None and at + size < end:
+                tree.leaf("clear data", at + size, end, None, "may begin in the middle of a record")
+            return
+        data, layer = plain + data[at + size : end], layer + 1
+        if tree is not None:
+            outer, tree = tree, tree.layer("decrypted", data, "data, decrypted")
+            below = tree
+            if at + size < end:
+                outer.leaf("clear data", at + size, end, None, "the message goes on unencrypted")
+        at, end = 0, len(data)
     found = decode_records(
         data, at, end, layer=layer, command=from_master, spans=tree is not None, msb_first=ci in MSB_FIRST
     )
-    body.records, body.problems = tuple(found.records), found.problems
+    body.records, body.problems = tuple(found.records), body.problems + found.problems
     body.broken, body.more = found.broken, found.more
     if tree is not None:
         device_type = header.device_type if isinstance(header, LongHeader) else None
         explain_records(tree, data, found, device_type)
+    if below is not None:
+        below.finish()
 
 
-def _is_encrypted(body: Body, data: bytes, at: int, end: int, layer: int) -> bool:
-    """Whether the configuration field announces encryption and the data is not plain.
+def _encrypted_size(body: Body, data: bytes, at: int, end: int) -> int:
+    """How many bytes the configuration field announces as encrypted, 0 where the data is plain.
 
     Old meters have a signature in its place, so the announced blocks must also fit.
     """
     assert body.header is not None
     mode, blocks = body.header.configuration >> 8 & 0x1F, body.header.configuration >> 4 & 0x0F
-    if mode not in _ENCRYPTED_MODES or not blocks or 16 * blocks > end - at or data[at : at + 2] == b"//":
-        return False
+    size = security.BLOCK * blocks
+    if mode not in _ENCRYPTED_MODES or size > end - at or data[at : at + 2] == security.PLAIN_START:
+        return 0
+    return size
+
+
+def _opened(body: Body, sealed: bytes, keys: Sequence[bytes], at: int, layer: int) -> bytes | None:
+    """The plain bytes by the first key that opens them; says why, if none does."""
+    header = body.header
+    assert header is not None
+    mode = header.configuration >> 8 & 0x1F
+    how = f"mode {mode} ({_ENCRYPTED_MODES[mode]})"
+    fitting = [key for key in keys if len(key) == security.BLOCK]
+    if mode == 5 and isinstance(header, LongHeader):
+        own = header.address
+        iv = security.iv_mode5(own[4:6] + own[:4] + own[6:8], header.access_number)
+        for key in fitting:
+            plain = security.decrypt_cbc(key, iv, sealed)
+            if plain[:2] == security.PLAIN_START:
+                return plain
+        words = f"wrong key: no key given opens {how}" if fitting else f"encrypted, {how}: the key is missing"
+    else:
+        words = f"encrypted, {how}: no key opens it on wire"
     body.encrypted = True
-    words = f"encrypted, mode {mode} ({_ENCRYPTED_MODES[mode]}): the key is missing"
     body.problems.append(Problem(words, at, layer))
-    return True
+    return None
 
 
 def _fixed(body: Body, data: bytes, at: int, end: int, ci: int, tree: Tree | None, layer: int) -> None:

@@ -245,8 +245,8 @@ def encode_date_time(value: datetime | str | None, *, summer: bool = False) -> b
         year, month, day, hour, minute, _ = _recurring(value)
         return bytes((minute, hour | summer << 7)) + _date_bytes(_short_year(year), month, day)
     century = 0 if 1981 <= value.year <= 2080 else value.year // 100 - 19
-    if not 0 <= century <= 3:
-        raise LocalProtocolError(f"the year {value.year} does not fit; 1900 to 2299 do")
+    if not 1981 <= value.year <= 2299:
+        raise LocalProtocolError(f"the year {value.year} does not fit; 1981 to 2299 do")
     clock = bytes((value.minute, value.hour | century << 5 | summer << 7))
     return clock + _date_bytes(value.year % 100, value.month, value.day)
 

@@ -122,7 +122,7 @@ def _decode_frame(data: bytes, start: int, good: bool, options: DecodeOptions, e
     why = "68 … 16 with a good checksum"
     problems: list[Problem] = []
     if good and data[0] == frames.LONG_START:
-        return _long(data, tree, why, problems)
+        return _long(data, tree, why, problems, options)
     candidate = frame_at(data, 0)
     if candidate is None:
         return _refused(tree, "noise", f"{len(data)} bytes that begin no frame", 0)
@@ -143,7 +143,7 @@ def _decode_frame(data: bytes, start: int, good: bool, options: DecodeOptions, e
         if tree is not None:
             _explain_short(tree, data)
         return _simple(tree, short, control_name(short.control), "10 … 16 with a good checksum")
-    return _long(data, tree, why, problems)
+    return _long(data, tree, why, problems, options)
 
 
 def _refused(tree: Tree | None, name: str, message: str, offset: int) -> Decoded:
@@ -171,7 +171,9 @@ def _address_text(address: int) -> str | None:
     return named.get(address)
 
 
-def _long(data: bytes, tree: Tree | None, why: str, problems: list[Problem]) -> Decoded:
+def _long(
+    data: bytes, tree: Tree | None, why: str, problems: list[Problem], options: DecodeOptions
+) -> Decoded:
     end = len(data) - 2
     frame = LongFrame(data[4], data[5], data[6], data[7:end])
     valid, name = not problems, ci_name(frame.ci)
@@ -187,7 +189,7 @@ def _long(data: bytes, tree: Tree | None, why: str, problems: list[Problem]) -> 
     records: tuple[Record, ...] = ()
     meter, more, encrypted = _NOBODY, False, False
     try:
-        body = read_body(data, 7, end, frame.ci, from_master=frame.from_master, tree=tree)
+        body = read_body(data, 7, end, frame.ci, from_master=frame.from_master, tree=tree, keys=options.keys)
     except RemoteProtocolError as error:
         valid = False
         problems.append(Problem(str(error), error.offset))

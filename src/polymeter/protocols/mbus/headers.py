@@ -68,6 +68,8 @@ class Header:
             raise LocalProtocolError("a value information block ends with a byte without extension bit")
         if self.function not in FUNCTIONS:
             raise LocalProtocolError(f"there is no function {self.function!r}")
+        if not (0 <= self.storage < 2**41 and 0 <= self.tariff < 2**20 and 0 <= self.subunit < 2**10):
+            raise LocalProtocolError("storage, tariff or subunit does not fit into ten DIFEs")
         first = self.field & 0x0F | FUNCTIONS.index(self.function) << 4 | (self.storage & 1) << 6
         storage, tariff, subunit = self.storage >> 1, self.tariff, self.subunit
         block = bytearray((first,))
@@ -75,8 +77,6 @@ class Header:
             block[-1] |= 0x80
             block.append(storage & 0x0F | (tariff & 3) << 4 | (subunit & 1) << 6)
             storage, tariff, subunit = storage >> 4, tariff >> 2, subunit >> 1
-        if len(block) > DIFE_MAX + 1 or min(self.storage, self.tariff, self.subunit) < 0:
-            raise LocalProtocolError("storage, tariff or subunit does not fit into ten DIFEs")
         block += self.vib
         if self.vib[0] & 0x7F == 0x7C:
             text = data_types.encode_text(self.text)

@@ -15,7 +15,7 @@ from polymeter.protocols.mbus.addresses import ANY, DIGITS, SecondaryAddress
 from polymeter.protocols.mbus.body import read_body
 from polymeter.protocols.mbus.connection import Connection
 from polymeter.protocols.mbus.frames import ADDRESS_SELECTED, SND_NKE, LongFrame, ShortFrame
-from polymeter.protocols.mbus.procedures import DEFAULTS, Answer, Options, ask, initialise
+from polymeter.protocols.mbus.procedures import DEFAULTS, Answer, Options, ask
 from polymeter.protocols.mbus.tpl import LongHeader, medium_name
 from polymeter.protocols.procedure import Procedure, Receive, Send
 from polymeter.protocols.wire import RemoteProtocolError, TimedOut, TransportError
@@ -205,7 +205,8 @@ class _Search:
     def _try(self, address: SecondaryAddress) -> Procedure[bool]:
         """Whether several meters have this address; a single one is noted."""
         if self._selected:
-            yield from initialise(self.connection, ADDRESS_SELECTED, self.options)
+            # Whatever comes, a late answer for instance, ends no search.
+            yield from _heard(self.connection, ShortFrame(SND_NKE, ADDRESS_SELECTED), self.options)
         answered = yield from select(self.connection, address, self.options)
         self._selected = answered != "none"
         if answered != "one":
@@ -218,8 +219,21 @@ class _Search:
         if answer is None:
             # Acknowledgements that overlap exactly look like one; the data behind them does not.
             return True
-        self._add(_found(answer, None, str(address)))
+        found = _found(answer, None, str(address))
+        if address.wild and not (yield from self._confirmed(address, answer, found)):
+            return True
+        self._add(found)
         return False
+
+    def _confirmed(self, asked: SecondaryAddress, answer: Answer, found: Found) -> Procedure[bool]:
+        """Whether the meter that answered exists: of data that overlaps, one in 256 has a good checksum."""
+        header = answer.body.header
+        if isinstance(header, LongHeader) and not asked.matches(header):
+            return False
+        if found.secondary is None or found.secondary == asked.digits:
+            return True
+        own = SecondaryAddress.parse(found.secondary)
+        return (yield from select(self.connection, own, self.options)) == "one"
 
     def _add(self, found: Found) -> None:
         if found not in self.found:

@@ -7,7 +7,7 @@ bytes that is none. Behind damage the next frame whose checksum fits is looked f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -30,6 +30,7 @@ from polymeter.protocols.wmbus.frames import (
     decode_format_b,
     decode_frame,
     decode_stripped,
+    first_block_fits,
     format_a_length,
     has_format_a,
     has_format_b,
@@ -74,7 +75,7 @@ def detect(data: bytes) -> str | None:
 
 def _is_bare(data: bytes) -> bool:
     """Whether data whose first byte may be that of a stick's frame begins with a frame of that length."""
-    return data[:1] in _LENGTHS_OF_STICKS and _end_at(data, 0)[0] is not None
+    return data[:1] in _LENGTHS_OF_STICKS and _good_at(data, 0)[1] is not None
 
 
 def _chain(data: bytes) -> bool:
@@ -101,7 +102,7 @@ def may_begin(data: bytes, at: int = 0) -> bool:
     if data[at] < FRAME_MIN - 1 or data[at + 1] not in _CONTROLS:
         return False
     code = data[at + 2] | (data[at + 3] & 0x7F) << 8
-    if not all(1 <= code >> shift & 0x1F <= 26 for shift in (10, 5, 0)):
+    if not (1 <= code >> 10 <= 26 and 1 <= code >> 5 & 0x1F <= 26 and 1 <= code & 0x1F <= 26):
         return False
     return data[at] < FRAME_MIN or known_ci(data[at + LINK_SIZE])
 
@@ -131,20 +132,20 @@ def decode(
     if wrapped:
         return [_unwrapped(data, each, options, memory, learning, explain) for each in wrapped]
     results = []
-    for start, end, form in places:
+    for start, end, known in places:
         tree = Tree(data[start:end], "frame", start=start) if explain else None
         walk = Walk(data[start:end], options, memory, tree, learning)
-        results.append(_frame(walk, None, form))
+        results.append(_frame(walk, None, known))
     return results
 
 
-def _split(data: bytes) -> Iterator[tuple[int, int, Format | None]]:
-    """Where frames, damaged ones and noise begin and end, and the format of frames. Work is linear."""
+def _split(data: bytes) -> Iterator[tuple[int, int, Frame | None]]:
+    """Where frames, damaged ones and noise begin and end, and the good frames. Work is linear."""
     at, end = 0, len(data)
     next_good = 0
     while at < end:
-        stop, form = _end_at(data, at)
-        if stop is None:
+        stop, frame = _good_at(data, at)
+        if frame is None:
             if next_good <= at:
                 next_good = _next_good(data, at + 1)
             stop = next_good
@@ -152,10 +153,21 @@ def _split(data: bytes) -> Iterator[tuple[int, int, Format | None]]:
             damaged = at + format_a_length(data[at])
             if data[at] >= FRAME_MIN - 1 and at + 1 < end and data[at + 1] in _CONTROLS and damaged < stop:
                 stop = damaged
-        if 0 < end - stop <= _SUFFIX_MAX:
-            stop = end
-        yield at, stop, form
+        if not _begins(data, stop):
+            # What a receiver adds belongs to the frame before it.
+            stop = next((stop + n for n in range(1, _SUFFIX_MAX + 1) if _begins(data, stop + n)), stop)
+        yield at, stop, frame
         at = stop
+
+
+def _begins(data: bytes, at: int) -> bool:
+    """Whether the data ends at `at`, or what stands there may be a frame."""
+    if at >= len(data):
+        return at == len(data)
+    if data[at : at + 2] in (SYNC_A, SYNC_B) or first_block_fits(data, at):
+        return True
+    # CI fields of DLMS are any small number: what receivers add would often seem to be a frame.
+    return at + LINK_SIZE < len(data) and data[at + LINK_SIZE] >= 0x20 and may_begin(data, at)
 
 
 def _next_good(data: bytes, at: int) -> int:
@@ -165,28 +177,41 @@ def _next_good(data: bytes, at: int) -> int:
     return at
 
 
-def _end_at(data: bytes, at: int) -> tuple[int | None, Format | None]:
-    """Where the frame that begins at `at` ends, `None` if none does, and its format where it is sure."""
+def _good_at(data: bytes, at: int) -> tuple[int, Frame | None]:
+    """The frame that begins at `at`, if one does whose checksums fit or that has none, and where it ends."""
     start = at + 2 if data[at : at + 2] in (SYNC_A, SYNC_B) else at
     if start < len(data):
         if has_format_a(data, start):
-            return start + format_a_length(data[start]), Format.A
+            end = start + format_a_length(data[start])
+            return end, _or_none(decode_format_a, data[start:end])
         if has_format_b(data, start):
-            return start + data[start] + 1, Format.B
-    damaged = format_a_length(data[at])
-    if len(data) - at == damaged > data[at] + 1 + _SUFFIX_MAX and data[at] >= FRAME_MIN - 1:
-        return len(data), None  # the length of format A to the byte: its first checksum does not fit
-    if _plausible(data, at, len(data)):
-        return at + data[at] + 1, Format.STRIPPED
-    return None, None
+            end = start + data[start] + 1
+            return end, _or_none(decode_format_b, data[start:end])
+    if first_block_fits(data, at) or not _plausible(data, at, len(data)):
+        return at, None
+    end = at + data[at] + 1
+    if not any(_begins(data, end + n) for n in range(_SUFFIX_MAX + 1)):
+        damaged = at + format_a_length(data[at])
+        if _begins(data, damaged):
+            return at, None  # a frame of format A to the byte: its first checksum does not fit
+    return end, decode_stripped(data[at:end])
+
+
+def _or_none(decode_format: Callable[[bytes], Frame], data: bytes) -> Frame | None:
+    """A frame whose first checksum fits, if the others do."""
+    try:
+        return decode_format(data)
+    except RemoteProtocolError:
+        return None
 
 
 def _checked_at(data: bytes, at: int) -> bool:
-    return (
-        at + 1 < len(data)
-        and data[at + 1] in _CONTROLS
-        and (has_format_a(data, at) or has_format_b(data, at))
-    )
+    """Whether a frame with a good first checksum begins at `at`; where that is long to compute, if it may."""
+    if at + FRAME_MIN > len(data) or data[at + 1] not in _CONTROLS:
+        return False
+    if has_format_a(data, at):
+        return True
+    return at + LINK_SIZE < len(data) and may_begin(data, at) and has_format_b(data, at)
 
 
 def _unwrapped(
@@ -210,12 +235,17 @@ def _unwrapped(
     return _frame(walk, found, found.format)
 
 
-def _frame(walk: Walk, found: Wrapped | None, form: Format | None) -> Decoded:
-    """The frame that begins where the walk stands, in a format that its receiver or its checksum told."""
+def _frame(walk: Walk, found: Wrapped | None, known: Frame | Format | None) -> Decoded:
+    """The frame that begins where the walk stands: known already, or in a format that its receiver told."""
     data, telegram, why = walk.data, walk.telegram, ""
     try:
-        start, end = _extent(data, form)
-        frame = _checked(data[start:end], start, form)
+        if isinstance(known, Frame):
+            frame = known
+            start = 2 if data[:2] in (SYNC_A, SYNC_B) else 0
+            end = start + _size_on_air(data[start], known.format)
+        else:
+            start, end = _extent(data, known)
+            frame = _checked(data[start:end], start, known)
     except RemoteProtocolError as error:
         if not walk.options.lenient or len(data) < FRAME_MIN:
             whole = len(data) >= FRAME_MIN and data[1] in _CONTROLS
@@ -252,12 +282,15 @@ def _extent(data: bytes, form: Format | None) -> tuple[int, int]:
     start = 2 if data[:2] in (SYNC_A, SYNC_B) else 0
     if len(data) < start + FRAME_MIN:
         raise RemoteProtocolError(f"a frame has ten bytes or more, there are {len(data)}", len(data))
-    length = data[start]
-    if form is Format.A or (form is None and has_format_a(data, start)):
-        end = start + format_a_length(length)
-    else:
-        end = start + length + 1
+    if form is None and first_block_fits(data, start):
+        form = Format.A
+    end = start + _size_on_air(data[start], form)
     return start, end if end <= len(data) <= end + _SUFFIX_MAX else len(data)
+
+
+def _size_on_air(length: int, form: Format | None) -> int:
+    """The bytes of a frame with this L field: only that of format A counts no checksums."""
+    return format_a_length(length) if form is Format.A else length + 1
 
 
 _DECODERS: Final = {Format.A: decode_format_a, Format.B: decode_format_b, Format.STRIPPED: decode_stripped}

@@ -119,7 +119,10 @@ def first_block_fits(data: bytes, at: int = 0) -> bool:
 
 def has_format_a(data: bytes, at: int = 0) -> bool:
     """Whether the first block of a frame of format A stands at `at`: its CRC fits, the rest is there."""
-    return first_block_fits(data, at) and len(data) >= at + format_a_length(data[at])
+    if not first_block_fits(data, at) or len(data) < at + format_a_length(data[at]):
+        return False
+    # A frame of format B without data has its CRC in the same place; the second block tells.
+    return data[at] != FIRST_BLOCK + CRC - 1 or _good(data, at + 12, at + 14)
 
 
 def has_format_b(data: bytes, at: int = 0) -> bool:
@@ -205,13 +208,9 @@ def decode_frame(data: bytes) -> Frame:
         return decode_format_a(data)
     if has_format_b(data):
         return decode_format_b(data)
-    if (
-        data
-        and len(data) != data[0] + 1
-        and data[0] >= FRAME_MIN - 1
-        and len(data) == format_a_length(data[0])
-    ):
-        return decode_format_a(data)  # raises: its first CRC is known not to fit
+    damaged = data and len(data) != data[0] + 1 and data[0] >= FRAME_MIN - 1
+    if first_block_fits(data) or (damaged and len(data) == format_a_length(data[0])):
+        return decode_format_a(data)  # raises: it is cut off, or its first checksum does not fit
     return decode_stripped(data)
 
 

@@ -107,9 +107,17 @@ def open_application(walk: Walk, start: int, at: int, *, records: bool) -> int |
     if size == 0:
         return at
     keys = [key for key in walk.options.keys if len(key) == (DES_KEY if mode in (2, 3) else AES_KEY)]
-    if payload[:2] == PLAIN_START and not (keys and _broken(payload)):
-        return at
     how = f"mode {mode} ({security.MODES[mode]})"
+    if mode != 13 and size <= len(payload):
+        opened = _decrypted(walk, start, at, size, keys)
+        if opened is not None:
+            key, plain = opened
+            counter, proven = _proof(walk.telegram, mode)
+            _sealed(walk, walk.telegram.address, key, counter, proven, plain)
+            return _descend(walk, at, size, plain, how)
+    # Ciphertext may begin like plain text too, so a key that opens it goes before.
+    if payload[:2] == PLAIN_START and not walk.encrypted and not (keys and _broken(payload)):
+        return at
     if mode == 13:
         walk.encrypted = True
         walk.problem("encrypted, mode 13 (TLS): only the two ends of the session have its key", at)
@@ -118,22 +126,22 @@ def open_application(walk: Walk, start: int, at: int, *, records: bool) -> int |
             return at
         walk.encrypted = True
         walk.problem(f"{size} encrypted bytes are announced, {len(payload)} are left", at, invalid=True)
-    elif (opened := _decrypted(walk, start, at, size, keys)) is not None:
-        key, plain = opened
-        counter, proven = _proof(walk.telegram, mode)
-        _sealed(walk, walk.telegram.address, key, counter, proven, plain)
-        walk.leaf("encrypted data", at, at + size, None, how)
-        outer, end = walk.tree, len(walk.data)
-        walk.push("decrypted", plain + payload[size:], "application data, decrypted")
-        if outer is not None and end > at + size:
-            outer.leaf("clear data", at + size, end, None, "the message goes on unencrypted")
-        return 0
     elif not walk.encrypted:
         _shut(walk, at, how, keys, walk.telegram.meter_id)
     end = at + min(size, len(payload))
     walk.leaf("encrypted data", at, end, None, how)
     walk.leaf("clear data", end, len(walk.data), None, "may begin in the middle of an encrypted record")
     return None
+
+
+def _descend(walk: Walk, at: int, size: int, plain: bytes, how: str) -> int:
+    """Go on in what was decrypted, with the clear bytes behind it; gives where that begins."""
+    walk.leaf("encrypted data", at, at + size, None, how)
+    outer, end = walk.tree, len(walk.data)
+    walk.push("decrypted", plain + walk.data[at + size :], "application data, decrypted")
+    if outer is not None and end > at + size:
+        outer.leaf("clear data", at + size, end, None, "the message goes on unencrypted")
+    return 0
 
 
 def encrypted_size(configuration: Configuration, available: int) -> int:

@@ -13,15 +13,17 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from polymeter.protocols.crc import crc16_en13757
+from polymeter.protocols.mbus.security import ALL_BLOCKS, BLOCK, PLAIN_START, decrypt_cbc, iv_mode5
 from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = [
     "ALL_BLOCKS",
+    "BLOCK",
     "MODES",
     "PLAIN_START",
     "authentication_code",
@@ -41,11 +43,6 @@ __all__ = [
     "nonce_ccm",
 ]
 
-PLAIN_START: Final = b"\x2f\x2f"
-"""Two idle fillers, by which a right key is known."""
-BLOCK: Final = 16
-ALL_BLOCKS: Final = 15
-"""The highest count of encrypted blocks that a configuration field can tell: so many or more."""
 DES_BLOCK: Final = 8
 
 MODES: Final = {
@@ -94,30 +91,8 @@ def authentication_code(key: bytes, message: bytes, size: int) -> bytes:
     return cmac(key, message)[:size]
 
 
-def iv_mode5(address: bytes, access_number: int) -> bytes:
-    """The initialisation vector of mode 5: M, A and eight times the access number."""
-    return address + bytes((access_number,)) * 8
-
-
 def _cbc(key: bytes, iv: bytes) -> Cipher[modes.CBC]:
     return Cipher(algorithms.AES(key), modes.CBC(iv))
-
-
-@lru_cache(maxsize=1024)
-def _blocks(key: bytes) -> CipherContext:
-    """What decrypts single blocks. It has no state between whole blocks, so one serves all telegrams."""
-    return Cipher(algorithms.AES(key), modes.ECB()).decryptor()
-
-
-def decrypt_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
-    """Decrypt whole blocks.
-
-    Each plain block is the decrypted one combined with the block before it; done for all at once this
-    takes a fifth of the time that a cipher for each telegram's own vector does.
-    """
-    chain = (iv + data)[: len(data)]
-    decrypted = int.from_bytes(_blocks(key).update(data), "little") ^ int.from_bytes(chain, "little")
-    return decrypted.to_bytes(len(data), "little")
 
 
 def encrypt_cbc(key: bytes, iv: bytes, data: bytes) -> bytes:
