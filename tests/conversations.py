@@ -11,7 +11,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -24,6 +24,7 @@ from polymeter.transports.simulated import run_simulated
 
 __all__ = ["REAL_SHELLS", "SHELLS", "Shell", "each_real_shell", "each_shell", "without_line"]
 
+T = TypeVar("T")
 Shell = Callable[[Procedure[Any], Procedure[None]], Any]
 
 
@@ -117,10 +118,10 @@ each_shell = pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell.__
 each_real_shell = pytest.mark.parametrize("shell", REAL_SHELLS, ids=lambda shell: shell.__name__)
 
 
-def without_line(meter: Procedure[None]) -> Procedure[None]:
-    """A meter behind a TCP gateway: its characters take no time, and rates are nobody's concern."""
+def without_line(end: Procedure[T]) -> Procedure[T]:
+    """An end of a line over TCP: its characters take no time, and rates are nobody's concern."""
 
     def perform(step: Step) -> Procedure[Outcome]:
         return b"" if isinstance(step, SetLine) else (yield step)
 
-    return relay(meter, perform)
+    return relay(end, perform)

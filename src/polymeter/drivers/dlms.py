@@ -16,6 +16,8 @@ from polymeter.drivers.dlms_address import (
     code_of,
 )
 from polymeter.drivers.driver import Driver, Row, call, writing_call
+from polymeter.drivers.mode_e import PARAMETERS as MODE_E_PARAMETERS
+from polymeter.drivers.mode_e import ModeE
 from polymeter.protocols.dlms import associating, reading
 from polymeter.protocols.dlms.apdus import AttributeDescriptor, MethodDescriptor
 from polymeter.protocols.dlms.associating import Association, Proposal
@@ -50,12 +52,13 @@ class DLMS(Driver):
     description = "DLMS/COSEM: electricity, gas, water and heat meters with IEC 62056 stacks"
     default_port = 4059
     serial_line: ClassVar[tuple[int, int, Parity]] = (9600, 8, "N")
-    parameters: ClassVar = PARAMETERS
+    parameters: ClassVar = {**PARAMETERS, **MODE_E_PARAMETERS}
 
     def __init__(self, url: URL) -> None:
         super().__init__(url)
         self._address = MeterAddress(self.url)
         self._address.carrier(self._address.client)
+        self._mode_e = ModeE(self.url, self._address.framing)
         self._timing = self._address.timing
         self._inverted = self._address.inverted
         self._proposal = self._address.proposal()
@@ -69,7 +72,8 @@ class DLMS(Driver):
         """What was agreed, once open."""
 
     def open(self) -> Procedure[None]:
-        """Associate; first ask for our counter, if the address says where."""
+        """Associate; first sign on in mode E and ask for our counter, if the address says so."""
+        yield from self._mode_e.start()
         if self._address.counter_object is not None:
             self.counters = CountersFrom((yield from self._read_counter(self._address.counter_object)))
         try:
