@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polymeter.protocols.dlms import authentication
-from polymeter.protocols.dlms.acse import AARE, AARQ, Context, Mechanism
+from polymeter.protocols.dlms.acse import AARE, AARQ, Context, Mechanism, Result
 from polymeter.protocols.dlms.apdus import (
     AttributeDescriptor,
     Conformance,
@@ -302,6 +302,23 @@ def test_pitfall_7_an_aare_that_differs_only_in_conformance_is_accepted_with_a_n
     ).result
     assert "READ" in association.notes[0]
     assert connection.state == "associated"
+
+
+@pytest.mark.parametrize("information", [b"", b"\x08", b"\xff\xff", b"\x21\x05\x30", b"\x0e\x01"])
+@pytest.mark.parametrize("sap", [16, 6])
+def test_a_refusal_stands_whatever_the_meter_adds_to_it(sap: int, information: bytes) -> None:
+    refusal = AARE.of(
+        Context.LN, user_information=information or None, result=Result.REJECTED_PERMANENT, diagnostic=13
+    )
+
+    def meter() -> Procedure[None]:
+        yield Receive(60.0)
+        yield Send(encode_wrapper(Wrapper(1, sap, bytes(refusal))))
+
+    connection = c.client_connection("wrapper", sap)
+    with pytest.raises(AccessDenied, match="the password is wrong"):
+        run_simulated(associate(connection, Proposal()), meter())
+    assert connection.state == "no association"
 
 
 def test_pitfall_7_an_rlre_with_a_wrong_length_still_releases() -> None:

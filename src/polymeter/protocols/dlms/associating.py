@@ -145,7 +145,10 @@ def _open_link(connection: Connection, timing: Timing) -> Procedure[None]:
 
 def _refusal(aare: AARE, proposal: Proposal, security: SecurityContext | None) -> ProtocolError:
     """Why the meter does not associate, as an error of who must act."""
-    inner = decode_apdu(aare.user_information) if aare.user_information else None
+    try:
+        inner = decode_apdu(aare.user_information or b"")
+    except RemoteProtocolError:
+        inner = None  # the refusal stands without it
     if isinstance(inner, ConfirmedServiceError):
         return refused(inner, security)
     text = f"the meter refuses the association: {aare.refusal}"

@@ -136,6 +136,11 @@ class ClientBlocks:
         self._invoke: int | None = None
         """Of the request whose response is still due."""
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a request waits for its response."""
+        return self._invoke is not None
+
     def request(self, request: APDU, apdu_max: int | None) -> APDU:
         """What to send for `request`: itself, or its first block.
 

@@ -1,8 +1,7 @@
 """APDUs while they are being unwrapped: envelopes, blocks, associations, and at last records.
 
 `Contents` gathers what one message gives. A layer is a run of bytes with offsets of its own; every
-error and every record says in which one it stands. `Conversation` is what the messages of one input
-know of each other: titles, counters, what was asked, blocks that wait for the next.
+error and every record says in which one it stands.
 """
 
 from __future__ import annotations
@@ -12,8 +11,11 @@ from typing import Any, Final
 
 from polymeter.protocols.dlms import apdus, axdr
 from polymeter.protocols.dlms.acse import AARE, AARQ, ACSE, decode_acse
-from polymeter.protocols.dlms.apdus import APDU, Assembly, DataAccessResult, decode_apdu
-from polymeter.protocols.dlms.counters import MemoryCounters, accept, counter_id
+from polymeter.protocols.dlms.apdus import APDU, DataAccessResult, decode_apdu
+from polymeter.protocols.dlms.apdus.descriptors import GET_RESULT
+from polymeter.protocols.dlms.apdus.fields import DATA, Cursor, Kind, ListOf
+from polymeter.protocols.dlms.conversation import Conversation
+from polymeter.protocols.dlms.counters import accept, counter_id
 from polymeter.protocols.dlms.data import Item
 from polymeter.protocols.dlms.irregular import read_irregular
 from polymeter.protocols.dlms.notifications import attribute_records, records
@@ -22,7 +24,6 @@ from polymeter.protocols.dlms.security import read_header, sender_title
 from polymeter.protocols.dlms.times import instant
 from polymeter.protocols.wire import (
     AccessDenied,
-    DecodeOptions,
     LocalProtocolError,
     Problem,
     Record,
@@ -31,49 +32,12 @@ from polymeter.protocols.wire import (
     Tree,
 )
 
-__all__ = ["Contents", "Conversation"]
+__all__ = ["Contents"]
 
 _DEEPEST: Final = 6
 _REQUESTS: Final = frozenset((0x01, 0x05, 0x06, 0xC0, 0xC1, 0xC3))
 """What clients say: under the client's system title."""
-_BLOCKS_LIMIT: Final = 1 << 22
-
-
-class Conversation:
-    """What one message tells about the next."""
-
-    def __init__(self, options: DecodeOptions) -> None:
-        self.options = options
-        self.client_title = b""
-        self.server_title = b""
-        self.counters = MemoryCounters()
-        self.asked: tuple[apdus.SelectedAttribute, ...] = ()
-        self.blocks = bytearray()
-        self.next_block = 1
-        self.assembly: Assembly | None = None
-        """Blocks of a general block transfer whose last one has not come."""
-        self.unfinished: list[tuple[int, int]] = []
-        """Transfers that ended within: in which message, and with how many blocks."""
-        self.messages = 0
-        self._open_in = 0
-
-    def transfer(self, block: apdus.GeneralBlockTransfer) -> Assembly:
-        """The transfer that a block belongs to. Block 1 begins another, unless it comes again."""
-        if self.assembly is None or (block.block_number == 1 and not self.assembly.has(block)):
-            self.leave_transfer()
-            self.assembly = Assembly()
-        self._open_in = self.messages
-        return self.assembly
-
-    def end_transfer(self) -> None:
-        """The last block came."""
-        self.assembly = None
-
-    def leave_transfer(self) -> None:
-        """No more blocks come. Of the messages that brought some the last can be blamed."""
-        if self.assembly is not None:
-            self.unfinished.append((self._open_in - 1, self.assembly.count))
-        self.assembly = None
+_RESULTS: Final = ListOf(GET_RESULT)
 
 
 class Contents:
@@ -232,18 +196,11 @@ class Contents:
     # Blocks, associations
 
     def _block(self, block: apdus.GeneralBlockTransfer, tree: Tree | None, depth: int) -> None:
-        conversation = self.conversation
         if not block.block_data and block.last_block:
             return  # an acknowledgement
-        assembly = conversation.transfer(block)
-        assembly.add(block)
-        if not assembly.is_ended:
+        data = self.conversation.transferred(block)
+        if data is None:
             return
-        conversation.end_transfer()
-        if not assembly.complete:
-            missing = ", ".join(map(str, assembly.missing)) or "the first"
-            raise RemoteProtocolError(f"blocks are missing: {missing}", 2)
-        data = assembly.data()
         below, number = self.layer(tree, "blocks", data)
         self.read(data, below, number, depth + 1)
         if below is not None:
@@ -356,39 +313,35 @@ class Contents:
         self.records += attribute_records(code, number, item, data, moment, layer, class_id)
 
     def _datablock(self, block: apdus.GetResponseWithDatablock, tree: Tree | None, layer: int) -> None:
-        """A block of a long answer; the last one completes the value."""
+        """A block of a long answer; the last one completes the value, or the list of results."""
         conversation = self.conversation
         if isinstance(block.result, int):
+            conversation.forget_answer()
             self.errors.append(Problem(f"the meter refuses: {_words(block.result)}", 8, layer))
             return
-        if block.block_number == 1:
-            conversation.blocks.clear()
-        elif block.block_number != conversation.next_block:
-            conversation.next_block = -1  # the beginning is not there: nothing to be completed
+        data = conversation.answered(block, block.result)
+        if data is None:
             return
-        if len(conversation.blocks) + len(block.result) > _BLOCKS_LIMIT:
-            raise RemoteProtocolError(f"more than {_BLOCKS_LIMIT} octets in blocks", 8)
-        conversation.blocks += block.result
-        conversation.next_block = block.block_number + 1
-        if not block.last_block:
-            return
-        data = bytes(conversation.blocks)
         below, number = self.layer(tree, "blocks", data)
+        several = len(conversation.asked) > 1
         try:
-            self._result(_whole(data, below), 0, data, 0, number)
+            whole = _whole(data, _RESULTS if several else DATA, below)
+            if several:
+                self._results(whole, data, 0, number)
+            else:
+                self._result(whole, 0, data, 0, number)
         except RemoteProtocolError as error:
             self.fail(error, number)
         if below is not None:
             below.finish()
 
 
-def _whole(data: bytes, tree: Tree | None) -> axdr.Data:
-    """The value that all of `data` is."""
-    value, end = axdr.decode_data(data)
-    if tree is not None:
-        axdr.parse(data, 0, tree)
-    if end != len(data):
-        raise RemoteProtocolError(f"{len(data) - end} octets after the value", end)
+def _whole(data: bytes, kind: Kind, tree: Tree | None) -> Any:
+    """What all of `data` is."""
+    cursor = Cursor(data, 0, tree)
+    value = kind.read(cursor, "result")
+    if cursor.pos != len(data):
+        raise RemoteProtocolError(f"{len(data) - cursor.pos} octets after the value", cursor.pos)
     return value
 
 

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from polymeter.protocols.dlms.carriers import Carried, Span, apdu_spans, split, strip_llc
-from polymeter.protocols.dlms.contents import Contents, Conversation
+from polymeter.protocols.dlms.contents import Contents
+from polymeter.protocols.dlms.conversation import Conversation
 from polymeter.protocols.dlms.detection import REASONS
 from polymeter.protocols.dlms.hdlc import LLC_COMMAND, LLC_RESPONSE, decode_frame, decode_parameters
 from polymeter.protocols.dlms.identity import meter_identity
@@ -41,7 +42,7 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
     """
     conversation = Conversation(options)
     messages = [_Message(data, part, conversation, explain).read() for part in split(data)]
-    conversation.leave_transfer()
+    conversation.end()
     for place, blocks in conversation.unfinished:
         messages[place] = _unfinished(messages[place], blocks)
     return messages
@@ -66,7 +67,7 @@ class _Message:
         self.options = conversation.options
         self.tree = Tree(self.data, part.carrier, start=part.start) if explain else None
         self.contents = Contents(conversation)
-        conversation.messages += 1
+        conversation.begin_message()
         self.spans = [(begin - part.start, end - part.start) for begin, end in part.frames]
         self.why = "nothing that DLMS/COSEM knows"
         self.frame: Any = None

@@ -134,7 +134,9 @@ class Session:
         self.meter = meter
         self.client = meter.clients.get(sap)
         self.sap = sap
-        self.security = SecurityContext(meter.security, mirrors=True) if meter.security is not None else None
+        self.security = (
+            SecurityContext(meter.security, mirrors=True, block=1) if meter.security is not None else None
+        )
         self._pending: tuple[Mechanism, Exchange] | None = None
         self._associated = False
         self._facts = AssociationFacts(sap, meter.server, 1, 0, Conformance(0), 0, 0, 0)

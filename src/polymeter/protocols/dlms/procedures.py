@@ -54,6 +54,7 @@ from polymeter.protocols.wire import (
 
 __all__ = [
     "CounterBehind",
+    "RequestRefused",
     "Timing",
     "action",
     "ask",
@@ -66,6 +67,10 @@ __all__ = [
 
 LIST_MAX: Final = 32
 """Attributes that go into one request; meters with little memory refuse more."""
+
+
+class RequestRefused(RemoteProtocolError):
+    """The meter answered, and refuses the request as a whole; the association stands."""
 
 
 class CounterBehind(AccessDenied):
@@ -164,7 +169,7 @@ def refused(
     if isinstance(answer, ConfirmedServiceError):
         if (answer.error, answer.code) == (0, 6):
             return AccessDenied(_cannot_open(security))
-        return RemoteProtocolError(f"the meter says: {answer}")
+        return RequestRefused(f"the meter says: {answer}")
     if answer.service_error == ServiceError.DECIPHERING_ERROR:
         return AccessDenied(_cannot_open(security))
     if answer.service_error == ServiceError.INVOCATION_COUNTER_ERROR:
@@ -172,7 +177,7 @@ def refused(
         least = f"; it expects {expected} or more" if expected is not None else ""
         said = f"the meter has seen our invocation counter before, or a higher one{least}"
         return CounterBehind(said, expected)
-    return RemoteProtocolError(f"the meter refuses the request: {answer}")
+    return RequestRefused(f"the meter refuses the request: {answer}")
 
 
 def _cannot_open(security: SecurityContext | None) -> str:
@@ -215,7 +220,10 @@ def get_with_list(
     timing: Timing = Timing(),
     list_max: int = LIST_MAX,
 ) -> Procedure[list[Data | int]]:
-    """Read several attributes, together where the meter knows how, one by one otherwise."""
+    """Read several attributes, together where the meter knows how, one by one otherwise.
+
+    A meter that refuses the request for one of them as a whole refuses that one: `OTHER_REASON`.
+    """
     wanted = [one if isinstance(one, SelectedAttribute) else SelectedAttribute(one) for one in attributes]
     results: list[Data | int] = []
     together = list_max > 1 and Conformance.MULTIPLE_REFERENCES in connection.conformance
@@ -228,7 +236,12 @@ def get_with_list(
                 continue
             together = False
         attribute, selection = wanted[len(results)]
-        results.append((yield from get(connection, attribute, selection, timing)))
+        try:
+            results.append((yield from get(connection, attribute, selection, timing)))
+        except RequestRefused:
+            if connection.state != "associated":
+                raise
+            results.append(DataAccessResult.OTHER_REASON)
     return results
 
 

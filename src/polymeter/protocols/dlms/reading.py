@@ -29,6 +29,7 @@ from polymeter.protocols.dlms.data import Item, Tag, octet_string
 from polymeter.protocols.dlms.found import reading, scaled
 from polymeter.protocols.dlms.procedures import Timing, action, get, get_with_list, set_attribute
 from polymeter.protocols.dlms.profiles import capture_objects, is_clock, rows
+from polymeter.protocols.dlms.selection import chosen_columns
 from polymeter.protocols.dlms.times import DateTime, instant
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Procedure
@@ -53,6 +54,11 @@ __all__ = [
 
 CLOCK: Final = OBIS(0, 0, 1, 0, 0)
 DISCONNECT_CONTROL: Final = OBIS(0, 0, 96, 3, 10)
+ASSOCIATION: Final = OBIS(0, 0, 40, 0, 0)
+_ASSOCIATION_CLASS: Final = 15
+_READ_BIT: Final = 1
+_UNREADABLE: Final = (0, 2, 5)
+"""No access, write only, authenticated write only."""
 
 
 class ListedObject(NamedTuple):
@@ -64,12 +70,15 @@ class ListedObject(NamedTuple):
     attributes: tuple[tuple[int, int], ...] | None = None
     """Attribute numbers with access modes; 0 is no access."""
     methods: tuple[tuple[int, int], ...] | None = None
+    in_bits: bool = False
+    """Whether access modes are bits, as associations from version 3 on have them."""
 
     def readable(self, attribute: int) -> bool:
         """Whether this client may read the attribute, as far as the list tells."""
         if self.attributes is None:
             return True
-        return dict(self.attributes).get(attribute, 0) not in (0, 2, 5)
+        mode = dict(self.attributes).get(attribute, 0)
+        return bool(mode & _READ_BIT) if self.in_bits else mode not in _UNREADABLE
 
 
 class Refusal(NamedTuple):
@@ -115,13 +124,16 @@ def read_object_list(
     connection: Connection, timing: Timing = Timing()
 ) -> Procedure[list[ListedObject] | Refusal]:
     """The objects that this client may see, from the current association."""
-    attribute = AttributeDescriptor(15, OBIS(0, 0, 40, 0, 0), 2)
+    attribute = AttributeDescriptor(_ASSOCIATION_CLASS, ASSOCIATION, 2)
     result = yield from get(connection, attribute, None, timing)
     if isinstance(result, int):
         return Refusal(attribute, result)
     if not isinstance(result.value, list):
         raise RemoteProtocolError("the object list is no array")
-    return [_listed(entry) for entry in result.value]
+    listed = [_listed(entry) for entry in result.value]
+    if any(one.class_id == _ASSOCIATION_CLASS and one.version >= 3 for one in listed):
+        return [one._replace(in_bits=True) for one in listed]
+    return listed
 
 
 def _listed(entry: Any) -> ListedObject:
@@ -250,14 +262,16 @@ def read_profile(
     if isinstance(captured, int):
         return Refusal(about[0], captured)
     columns = capture_objects(captured.value)
-    period_s = period.value if isinstance(period, Data) and isinstance(period.value, int) else 0
-    yield from _learn_scales(connection, columns, scales, timing)
     clock = next((column for column in columns if is_clock(column)), None)
     between = selection if isinstance(selection, tuple) and not isinstance(selection, Selection) else None
     chosen = selection if isinstance(selection, Selection) else None
     if between is not None and clock is not None and Conformance.SELECTIVE_ACCESS in connection.conformance:
         start, end = (DateTime.of(moment, 0, inverted_deviation) for moment in between)
         chosen = select_by_range(start, end, clock)
+    elif chosen is not None:
+        columns = chosen_columns(chosen, columns)
+    period_s = period.value if isinstance(period, Data) and isinstance(period.value, int) else 0
+    yield from _learn_scales(connection, columns, scales, timing)
     buffer = AttributeDescriptor(7, name, 2)
     result = yield from get(connection, buffer, chosen, timing)
     if isinstance(result, int):
