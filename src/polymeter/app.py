@@ -124,6 +124,7 @@ class Platform:
                     SecretKey(key),
                     exchange=settings.amqp_exchange,
                     zone=settings.default_meter_timezone,
+                    plain=settings.plain_pushes,
                 )
                 yield cls(settings, store, bus, clock, key, ingest, processor)
             finally:

@@ -111,6 +111,9 @@ class Settings:
         "Where to take pushed frames: `iec62056-21://HOST:PORT?organization=NAME`, `dlms+udp://HOST:PORT`,"
         " `wmbus+mqtt://HOST/TOPIC`, `wmbus+serial:///dev/ttyUSB0`.",
     )
+    plain_pushes: bool = _setting(
+        False, "Whether pushed frames that are not encrypted are taken from meters that have a key for them."
+    )
     worker_concurrency: int = _setting(100, "Meters that one worker calls at once.")
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM) to serve HTTPS with.")
     tls_key: Path | None = _setting(None, "Private key (PEM) of that certificate.")

@@ -69,6 +69,8 @@ async def registered(store: Store, fleet: Fleet, sender: RadioMeter) -> Meter:
 
 
 async def give_key(store: Store, meter: Meter, sender: RadioMeter) -> None:
+    if sender.mode == 0:
+        return  # a meter that has a key is not believed without it
     await store.write(secrets.put, SEALING, meter.organization, meter.id, KIND, sender.key)
 
 

@@ -1,5 +1,6 @@
 """Telegrams of radio meters are opened with the keys of their meter, and wait with their reason otherwise."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,13 +9,13 @@ import pytest
 
 from polymeter.bus import MemoryBus
 from polymeter.cli.imports import KINDS
-from polymeter.collection import Processor, sealed
+from polymeter.collection import Processor, Receiver, ReceiverAddress, sealed
 from polymeter.collection.quarantine import reconsider
 from polymeter.domain import Meter, Scheme, SimulatedClock
 from polymeter.ingest import Ingest
 from polymeter.protocols.mbus import LongHeader
 from polymeter.protocols.wmbus import LinkHeader, encode_format_a
-from polymeter.protocols.wmbus.meter import Sender
+from polymeter.protocols.wmbus.meter import Sender, compact_frame
 from polymeter.store import (
     ANY,
     Frame,
@@ -28,6 +29,7 @@ from polymeter.store import (
     readings,
     secrets,
 )
+from polymeter.transports import tcp
 from tests.fleet import Fleet, make
 from tests.vectors import load_vectors
 
@@ -323,6 +325,44 @@ async def test_an_altered_telegram_is_refused_with_the_right_key_too(
     assert "the telegram was altered" in (reason or "")
 
 
+@pytest.mark.parametrize("form", ["plain", "announced as encrypted", "compact"])
+async def test_a_plain_telegram_of_a_meter_that_has_a_key_is_not_believed(
+    store: Store, bus: MemoryBus, processor: Processor, fleet: Fleet, form: str
+) -> None:
+    meter = await registered(store, fleet)
+    content = records(5, 1)
+    if form == "compact":
+        headers = b"\x04\x6d\x04\x13"
+        data = content[2:6] + content[8:]
+        telegram = sender(0, compact=True).telegram(compact_frame(headers, content, data)[1:])
+        await spool(store, fleet, sender(0).telegram(content))
+    elif form == "plain":
+        telegram = sender(0).telegram(content)
+    else:
+        telegram = bytearray(sender(5).telegram(content))
+        telegram[15:] = (b"\x2f\x2f" + content).ljust(len(telegram) - 15, b"\x2f")
+    await processor.drain()
+    await give_key(store, meter)
+    await read(store, processor, fleet, bytes(telegram))
+    status, reason = (await outcomes(store))[-1]
+    assert status is FrameStatus.QUARANTINED
+    assert (reason or "").startswith("meter M1 has a key and the frame is not encrypted")
+    before = len(await volumes(store))
+    trusting = Processor(store, bus, SEALING, plain=True)
+    await store.write(frames.requeue, ANY)
+    await trusting.drain()
+    assert (await outcomes(store))[-1] == (FrameStatus.DONE, None)
+    assert len(await volumes(store)) == max(before, 1)
+
+
+async def test_a_plain_telegram_without_readings_is_nothing_to_believe(
+    store: Store, processor: Processor, fleet: Fleet
+) -> None:
+    await give_key(store, await registered(store, fleet))
+    await read(store, processor, fleet, sender(0).telegram(b""))
+    assert await outcomes(store) == [(FrameStatus.DONE, None)]
+
+
 async def test_frames_of_an_organization_wait_for_its_own_meter(
     store: Store, processor: Processor, fleet: Fleet
 ) -> None:
@@ -351,3 +391,33 @@ async def test_everything_that_waits_for_a_meter_is_released_at_once(
 
 def test_every_kind_of_key_can_be_imported() -> None:
     assert set(sealed.KINDS) <= set(KINDS)
+
+
+async def test_of_strangers_only_the_newest_telegrams_are_kept_where_the_entrance_says_so(
+    store: Store, clock: SimulatedClock, processor: Processor, fleet: Fleet
+) -> None:
+    address = ReceiverAddress.parse("wmbus://127.0.0.1:0?strangers=2")
+    receiver = Receiver(address, fleet.id, store, clock)
+    port = await receiver.start()
+    stranger = sender(0, LinkHeader(0x44, "XYZ", "11111111", 1, 7))
+    try:
+        line = await tcp.connect_async("127.0.0.1", port, 5.0)
+        for count in range(5):
+            for one in (stranger, sender(0)):
+                await line.send(one.telegram(records(count, 1)))
+        await line.close()
+        for _ in range(500):
+            if len(await kept(store)) == 10:
+                break
+            await asyncio.sleep(0.02)
+    finally:
+        await receiver.close()
+    # An entrance without such a word keeps all.
+    other = sender(0, LinkHeader(0x44, "XYZ", "22222222", 1, 7))
+    await spool(store, fleet, *[other.telegram(records(1))] * 3)
+    await processor.drain()
+    left = [frame.meter for frame in await kept(store)]
+    assert left.count(ADDRESS) == left.count("111111113A630107") == 2
+    assert left.count("222222223A630107") == 3
+    await registered(store, fleet)
+    assert await store.write(reconsider) == 2

@@ -52,6 +52,7 @@ class Intake:
         self._clock = clock
         self._wake = wake
         self._closing = False
+        self._meta = {"strangers": address.strangers} if address.strangers is not None else {}
 
     def close(self) -> None:
         """Give up what cannot be kept; its senders have no answer."""
@@ -129,6 +130,7 @@ class Intake:
                 organization=self._organization,
                 entrance=str(self.address),
                 peer=peer,
+                meta=self._meta,
             )
             for frame, peer in frames
         ]

@@ -97,6 +97,7 @@ class Processor:
         *,
         exchange: str = INCOMING,
         zone: str = "UTC",
+        plain: bool = False,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -105,6 +106,7 @@ class Processor:
         self._keys_seen: datetime | None = None
         self._exchange = exchange
         self._zone = zone
+        self._plain = plain
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -175,13 +177,7 @@ class Processor:
         except NotYet as waiting:
             metrics.frames.labels("quarantined").inc()
             _log.info("frame quarantined", frame=frame.id, reason=str(waiting))
-            await self._store.write(
-                frames.mark,
-                [frame.id],
-                FrameStatus.QUARANTINED,
-                str(waiting).replace("\0", "�"),
-                meter=waiting.meter,
-            )
+            await self._store.write(_waits, frame, waiting)
             if isinstance(waiting, Incomplete):
                 await self._companions.waiting(frame, waiting)
             return
@@ -228,6 +224,12 @@ class Processor:
             place.allowed,
         )
         messages = messages_of(decoded.readings, origin)
+        unsealed = not decoded.decoded.seals and not self._plain
+        if messages and unsealed and await self._store.read(sealed.is_plain, known, decoded):
+            raise NotYet(
+                f"meter {known.name} has a key and the frame is not encrypted: anybody may have sent it"
+                " (the setting PLAIN_PUSHES takes such frames)"
+            )
         if messages:
             key, body = batch_message(known.name, messages)
             await self._bus.publish(key, body, exchange=self._exchange)
@@ -282,6 +284,15 @@ def _sender(frame: Frame, first: DecodedFrame | NotYet) -> str:
     meter = first.decoded.meter
     name = meter.system_title or meter.address or meter.id or frame.meter
     return f"{frame.organization}/{name}" if name is not None else f"frame {frame.id}"
+
+
+def _waits(tx: Tx, frame: Frame, waiting: NotYet) -> None:
+    """Put a frame into quarantine; of strangers only as many are kept as their entrance says."""
+    reason, meter = str(waiting).replace("\0", "�"), waiting.meter
+    frames.mark(tx, [frame.id], FrameStatus.QUARANTINED, reason, meter=meter)
+    keep = frame.meta.get("strangers")
+    if keep is not None and meter is not None and reason == sealed.unknown_reason(meter):
+        frames.trim(tx, frame.organization, meter, reason, int(keep))
 
 
 def _done(tx: Tx, frame: Frame, said: _Said) -> tuple[Frame, ...]:

@@ -49,7 +49,10 @@ PROTOCOLS: Final[Mapping[str, Pushed]] = {
 }
 """One line for each protocol that is pushed."""
 
-_PARAMETERS: Final = {"organization": "name of the organization whose meters push here"}
+_PARAMETERS: Final = {
+    "organization": "name of the organization whose meters push here",
+    "strangers": "how many frames are kept of a meter that nobody knows, the newest (all)",
+}
 _DONGLE_PARAMETERS: Final = {
     "dongle": "a stick that must be set up: cul, im871a or amb8465 (none)",
     "mode": "what it shall listen to: t, c, cb, ct or s (the stick's usual)",
@@ -89,6 +92,7 @@ class ReceiverAddress:
             over = " or ".join(pushed.lines)
             raise LocalProtocolError(f"{url.scheme} cannot be received by {url.line}, only by {over}")
         parsed = cls(url.scheme, url.host, url.port or 0, url.parameters.get("organization"), url.line, url)
+        url.number("strangers", 0)
         parsed.set_up()  # a stick or mode that does not exist is told now
         return parsed
 
@@ -97,6 +101,12 @@ class ReceiverAddress:
         scheme = self.protocol if self.line == "tcp" else f"{self.protocol}+{self.line}"
         port = f":{self.port}" if self.port or self.line in ("tcp", "udp") else ""
         return f"{scheme}://{host}{port}{self.url.path if self.url is not None else ''}"
+
+    @property
+    def strangers(self) -> int | None:
+        """How many frames are kept of a meter that nobody knows; all of them if `None`."""
+        given = self._parameter("strangers")
+        return int(float(given)) if given is not None else None
 
     @property
     def serial_line(self) -> tuple[int, int, Parity]:

@@ -26,6 +26,7 @@ __all__ = [
     "called",
     "check",
     "confirm",
+    "is_plain",
     "is_sealed",
     "kept_keys",
     "key_bytes",
@@ -199,6 +200,15 @@ def confirm(tx: Tx, scope: Scope, meter: MeterIdentity, owner: Known) -> None:
         raise NotYet(
             f"it opens with the key of meter {owner.name} and says that it comes from meter {found.name}"
         )
+
+
+def is_plain(tx: Tx, known: Known, frame: DecodedFrame) -> bool:
+    """Whether a frame came without a seal from a meter that has a key: anybody may have sent it."""
+    decoded = frame.decoded
+    if decoded.seals or decoded.protocol not in _SEALINGS:
+        return False
+    kept = secrets.kinds(tx, known.organization, known.id)
+    return any(kind in kept for kind in _SEALINGS[decoded.protocol].encryption)
 
 
 def check(frame: DecodedFrame, owner: Known | None) -> None:

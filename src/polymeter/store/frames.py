@@ -36,6 +36,7 @@ __all__ = [
     "release",
     "requeue",
     "samples",
+    "trim",
     "waiting",
 ]
 
@@ -209,6 +210,13 @@ def release(
     if prefix is not None:
         where.append(_f.reason.startswith(prefix, autoescape=True))
     return tx.execute(sa.update(tables.frame).where(*where).values(status=str(FrameStatus.NEW)))
+
+
+def trim(tx: Tx, organization: UUID | None, meter: str, reason: str, keep: int) -> int:
+    """Delete the oldest quarantined frames of a meter and a reason, so that `keep` are left."""
+    where = [_f.status == str(FrameStatus.QUARANTINED), *_of(organization, meter), _f.reason == reason]
+    newest = sa.select(_f.id).where(*where).order_by(_f.id.desc()).limit(keep)
+    return tx.execute(sa.delete(tables.frame).where(*where, _f.id.not_in(newest.scalar_subquery())))
 
 
 def recent(
