@@ -17,8 +17,10 @@ from tests.protocols.dlms.make_vectors import TIME, push, u32, ui
 from tests.protocols.dlms.push_shapes import in_blocks, in_segments
 
 bodies = st.integers(0, (1 << 32) - 1).map(lambda value: push(structure(u32(value), u32(0)), TIME))
-noises = st.binary(min_size=1, max_size=6).map(lambda octets: bytes(octet | 0x80 for octet in octets))
-"""Nothing in them begins a frame of any kind."""
+noises = st.binary(min_size=1, max_size=6).map(
+    lambda octets: bytes(0xFF if is_apdu_tag(octet | 0x80) else octet | 0x80 for octet in octets)
+)
+"""Nothing in them begins a frame of any kind, or an APDU: without a frame that has no check of its own."""
 
 
 def wrapped(apdu: bytes) -> bytes:
