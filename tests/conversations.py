@@ -11,19 +11,20 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from polymeter.protocols.procedure import Procedure
+from polymeter.protocols.procedure import Outcome, Procedure, SetLine, Step, relay
 from polymeter.protocols.wire import ProtocolError
 from polymeter.transports import loopback, tcp
 from polymeter.transports.inbox import AsyncStream
 from polymeter.transports.runners import AsyncTransport, Transport, run, run_blocking
 from polymeter.transports.simulated import run_simulated
 
-__all__ = ["REAL_SHELLS", "SHELLS", "Shell", "each_real_shell", "each_shell"]
+__all__ = ["REAL_SHELLS", "SHELLS", "Shell", "each_real_shell", "each_shell", "without_line"]
 
+T = TypeVar("T")
 Shell = Callable[[Procedure[Any], Procedure[None]], Any]
 
 
@@ -115,3 +116,12 @@ REAL_SHELLS = (asyncio_loopback, asyncio_tcp, blocking_loopback, blocking_tcp)
 SHELLS = (simulated, *REAL_SHELLS)
 each_shell = pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell.__name__)
 each_real_shell = pytest.mark.parametrize("shell", REAL_SHELLS, ids=lambda shell: shell.__name__)
+
+
+def without_line(end: Procedure[T]) -> Procedure[T]:
+    """An end of a line over TCP: its characters take no time, and rates are nobody's concern."""
+
+    def perform(step: Step) -> Procedure[Outcome]:
+        return b"" if isinstance(step, SetLine) else (yield step)
+
+    return relay(end, perform)

@@ -64,7 +64,63 @@ def _iec62056_21() -> list[bytes]:
     return _cases("iec62056-21")
 
 
+def _p1_bodies() -> list[bytes]:
+    """Telegrams up to their ``!``."""
+    from polymeter.protocols.p1.marks import find_span
+
+    found = []
+    for data in _cases("p1"):
+        span = find_span(data)
+        if span is not None and span.sound and data[span.start] == ord("/"):
+            found.append(data[span.start : data.index(b"\n!", span.start) + 2])
+    return found
+
+
+def _checked_telegram(data: bytes) -> None:
+    """A telegram with a good checksum, whatever it says: what is behind the checksum is reached."""
+    from polymeter.protocols import p1
+
+    _decode(p1, data + p1.checksum_text(data).encode("ascii") + b"\r\n")
+
+
+def _sml_bodies() -> list[bytes]:
+    """Messages up to their check sum."""
+    from polymeter.protocols import sml
+
+    found: set[bytes] = set()
+    for data in _cases("sml"):
+        for frame in sml.decode(data, explain=False):
+            messages = sml.decode_messages(frame.frame.content) if frame.valid else []
+            found.update(sml.encode_message(message)[:-4] for message in messages)
+    return sorted(found)
+
+
+def _checked_message(data: bytes) -> None:
+    """A message with a good check sum, whatever it says."""
+    from polymeter.protocols import sml
+
+    _decode(sml, data + b"\x63" + sml.X25.compute(data).to_bytes(2, "little") + b"\x00")
+
+
+def _pushed(protocol: str, data: bytes) -> None:
+    """Feed a receiver of pushed frames in pieces of all sizes: every way gives the same frames."""
+    from polymeter.protocols import p1, sml
+    from tests.pushing import frames_of
+
+    make = {"p1": p1.PushedTelegrams, "sml": sml.PushedFrames}[protocol]
+    heard = [
+        frames_of(make(), (data[start : start + size] for start in range(0, len(data), size)))
+        for size in (1 if len(data) < 1500 else 13, 64, len(data) or 1)
+    ]
+    if any(frames != heard[0] for frames in heard):
+        raise Violation("what is heard depends on how it comes")
+
+
 EXTRA: dict[str, Target] = {
+    "p1-push": Target(lambda: _cases("p1"), lambda data: _pushed("p1", data)),
+    "sml-push": Target(lambda: _cases("sml"), lambda data: _pushed("sml", data)),
+    "p1-checked": Target(_p1_bodies, _checked_telegram),
+    "sml-checked": Target(_sml_bodies, _checked_message),
     "iec62056-21-reader": Target(_iec62056_21, lambda data: _hear("reader", "requested", data)),
     "iec62056-21-asking": Target(_iec62056_21, lambda data: _hear("reader", "asked", data)),
     "iec62056-21-meter": Target(_iec62056_21, lambda data: _hear("meter", "idle", data)),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import polymeter
-from polymeter.catalogue import PROTOCOLS, decode_frames
+from polymeter.catalogue import PROTOCOLS, decode_frames, meter_types
 from polymeter.catalogue.decoding import INPUT_MAX, input_bytes, key_bytes, tree_text
 from polymeter.catalogue.registry import protocol_named
 from polymeter.protocols.iec62056_21 import DataMessage, Identification, encode
@@ -164,3 +164,21 @@ def test_context_is_for_protocols_whose_telegrams_teach_each_other() -> None:
     assert [one.decoded.valid for one in decode_frames(frame, "mbus", context=["1040024216"])] == [True]
     with pytest.raises(LocalProtocolError):
         decode_frames("2a442d2c998734761b168d", "wmbus", context=[""])
+
+
+def test_an_address_in_its_makers_own_order_is_put_right() -> None:
+    known = meter_types()["hydrometer-real-data"]
+    for telegram in known.telegrams:
+        (frame,) = decode_frames(telegram["input"])
+        sent = bytes.fromhex(telegram["input"])
+        meter = frame.as_dict()["meter"]
+        assert meter["id"] == sent[6:10][::-1].hex()
+        assert (meter["version"], meter["medium"]) == (sent[4], {4: "heat", 7: "water"}[sent[5]])
+
+
+def test_a_long_header_has_the_standards_order_whoever_sent_it() -> None:
+    body = bytes.fromhex("44 2423 200412340169 72 78563412 a740 01 07 01 00 0000 041301000000")
+    (frame,) = decode_frames(
+        bytes((len(body),)) + body, "wmbus", meter_type=meter_types()["hydrometer-real-data"]
+    )
+    assert frame.as_dict()["meter"]["id"] == "12345678"

@@ -108,6 +108,41 @@ def test_the_telegrams_own_unit_wins() -> None:
     assert telegram_reading(Record("X", 1, "W"), known(unit="kW")).unit == "W"
 
 
+def test_a_unit_that_is_known_to_be_wrong_is_replaced() -> None:
+    kind = known(unit="varh", instead_of="Wh")
+    assert telegram_reading(Record("X", 1, "Wh"), kind).unit == "varh"
+    assert telegram_reading(Record("X", 1, "kWh"), kind).unit == "kWh"
+    assert telegram_reading(Record("X", 1), kind).unit == "varh"
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        (Record("X", 1, tariff=2, storage=1), "load.t2.s1"),
+        (Record("X", 1, function="maximum", subunit=1), "load.max.u1"),
+        (Record("X", 1, quantity="energy", storage=3), "load.s3"),
+        (Record("Y", 1), "Y"),
+    ],
+)
+def test_a_records_new_name_keeps_what_tells_it_apart(record: Record, name: str) -> None:
+    assert telegram_reading(record, known(name="load")).series == name
+
+
+def test_a_whole_series_may_be_renamed() -> None:
+    series = {"energy.u1": KnownSeries("reactive"), "energy": KnownSeries("active")}
+    kind = MeterType("t", "p", "m", series=series)
+    names = [
+        telegram_reading(Record("energy", 1, quantity="energy", subunit=unit), kind).series
+        for unit in (0, 1, 2)
+    ]
+    assert names == ["active", "reactive", "active.u2"]
+
+
+def test_a_code_takes_no_suffix() -> None:
+    code = known(name="1-0:1.8.0*255")
+    assert telegram_reading(Record("X", 1, storage=1), code).series == "1-0:1.8.0*255"
+
+
 def test_scaling_rounds_nothing() -> None:
     digits = "1234567890" * 4
     reading = telegram_reading(Record("X", Decimal(digits)), known(scale=-3))

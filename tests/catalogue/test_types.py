@@ -112,6 +112,13 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
         (("scale = -3", "factor = 3"), "series 'X.1' has no 'factor'"),
         (('name = "load"', "name = 5"), "name must be a text"),
         (("[[telegram]]", "[telegram]"), "telegram must be a list of tables"),
+        (('manufacturer = "PMX"', "manufacturer = []"), "match: manufacturer must be a text, or several"),
+        (('manufacturer = "PMX"', 'manufacturer = ["PMX", 5]'), "match: manufacturer must be a text"),
+        (("scale = -3", "instead_of = 3"), "instead_of must be a text"),
+        (("[driver]", "[payload]\nci = 5\n[driver]"), "payload: "),
+        (("[driver]", "[[history]]\nstorage = 5\n[driver]"), "history: one of first and before"),
+        (('description = "for tests"', 'address = "version id"'), "address must name id, version, medium"),
+        (('description = "for tests"', "source = 5"), "source must be a text"),
         (("input =", "output ="), "a telegram must have an input"),
     ],
 )
@@ -143,6 +150,22 @@ def test_a_type_without_a_telegram_is_told() -> None:
     assert prove(parse_type("bare", 'protocol = "iec62056-21"\nmanufacturer = "x"')) == [
         "bare carries no telegram"
     ]
+
+
+def test_a_rule_may_have_several_patterns(folder: Path) -> None:
+    (folder / "a.toml").write_text(GOOD.replace('"PMX"', '["XYZ", "PM?"]'))
+    facts = {"manufacturer": "PMX", "identification": "SIM1"}
+    assert find_type("iec62056-21", facts) is meter_types()["a"]
+    assert find_type("iec62056-21", facts | {"manufacturer": "ABC"}) is None
+
+
+def test_what_was_found_is_forgotten_with_the_types(folder: Path) -> None:
+    facts = {"manufacturer": "PMX", "identification": "SIM1"}
+    assert find_type("iec62056-21", facts) is None
+    (folder / "a.toml").write_text(GOOD)
+    assert find_type("iec62056-21", facts) is None
+    meter_types.cache_clear()
+    assert find_type("iec62056-21", facts) is meter_types()["a"]
 
 
 def test_the_type_with_most_rules_wins(folder: Path) -> None:

@@ -16,7 +16,7 @@ from polymeter.drivers.dlms_address import ClockCounters, CountersFrom
 from polymeter.drivers.faces import driver_for
 from polymeter.protocols.dlms.counters import counter_id
 from polymeter.protocols.dlms.serving import serve as serve_meters
-from polymeter.protocols.wire import AccessDenied, LocalProtocolError, TransportError
+from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError, TransportError
 from polymeter.simulators import Settings
 from polymeter.simulators.dlms import fleet
 from polymeter.testing import simulated_fleet, simulated_meter
@@ -115,8 +115,22 @@ def test_the_clock_and_the_switch() -> None:
             meter.call("reconnect")
             events = meter.read_profile("0-0:99.98.0*255", moved, moved + timedelta(hours=1))
         assert [row.readings[0].value for row in events] == [5, 60, 61]
-        with connect(found) as meter, pytest.raises(AccessDenied, match="read write denied"):
+        with connect(found) as meter, pytest.raises(AccessDenied, match="to disconnect: read write denied"):
             meter.call("disconnect")
+
+
+def test_only_a_refusal_for_want_of_rights_blames_the_credentials(address: str) -> None:
+    with connect(f"{address}&client=1&password=12345678") as meter:
+        with pytest.raises(RemoteProtocolError, match=r"refuses 1-0:9\.9\.9: object undefined"):
+            meter.read_profile("1-0:9.9.9", NOW, NOW)
+        with pytest.raises(RemoteProtocolError, match="refuses to push: object undefined"):
+            meter.call("push", setup="0-9:25.9.0*255")
+    with connect(address) as meter, pytest.raises(AccessDenied, match="to set its clock: read write denied"):
+        meter.set_clock(NOW)
+    undefined = f"client=6&key={KEY}&auth_key={KEY}&counter_object=0-0:43.1.99*255"
+    refused = pytest.raises(RemoteProtocolError, match=r"invocation counter .*: object undefined")
+    with refused, connect(f"{address}&{undefined}"):
+        pass
 
 
 def test_the_object_list_tells_names_of_attributes(address: str) -> None:

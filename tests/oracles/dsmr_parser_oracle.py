@@ -39,6 +39,26 @@ def read(telegram):
     return lines
 
 
+def entries(telegram):
+    """The failures of a log and the peaks of a history: by the line's code, (time, value, unit) of each."""
+    found = {}
+    for name in SPECIFICATIONS:
+        for description in getattr(specifications, name)["objects"]:
+            for match in re.finditer(description["obis_reference"], telegram, re.MULTILINE):
+                try:
+                    parsed = description["value_parser"].parse(match.group(0))
+                except Exception:
+                    continue
+                listed = parsed.buffer if type(parsed).__name__ == "ProfileGenericObject" else parsed
+                if isinstance(listed, list):
+                    code = match.group(0).strip().partition("(")[0]
+                    found[code] = [
+                        [plain(getattr(each, "occurred", each.datetime)), plain(each.value), each.unit]
+                        for each in listed
+                    ]
+    return found
+
+
 def accepted(telegram):
     """Whether it lets the checksum pass."""
     try:
@@ -48,4 +68,8 @@ def accepted(telegram):
     return True
 
 
-json.dump([{"lines": read(text), "accepted": accepted(text)} for text in json.load(sys.stdin)], sys.stdout)
+telegrams = json.load(sys.stdin)
+json.dump(
+    [{"lines": read(text), "entries": entries(text), "accepted": accepted(text)} for text in telegrams],
+    sys.stdout,
+)

@@ -25,4 +25,12 @@ def read(frame):
     return entries
 
 
-json.dump([read(bytes.fromhex(frame)) for frame in json.load(sys.stdin)], sys.stdout)
+def answer(frame):
+    """The entries, or nothing where it gives up."""
+    try:
+        return read(frame)
+    except Exception:
+        return None
+
+
+json.dump([answer(bytes.fromhex(frame)) for frame in json.load(sys.stdin)], sys.stdout)

@@ -53,6 +53,25 @@ def same(record: Record, value: str, unit: str | None) -> bool:
     return value == text or value == text.encode("latin-1").hex().upper()
 
 
+def test_every_entry_of_logs_and_histories_is_the_same() -> None:
+    cases = [case for case in load_vectors("p1") if "text" in case and case["expect"]["valid"]]
+    answers = ask_json("dsmr-parser", "dsmr_parser_oracle.py", [case["text"] for case in cases])
+    compared = 0
+    for case, answer in zip(cases, answers, strict=True):
+        (decoded,) = p1.decode(case["text"].encode("latin-1"), explain=False)
+        for code, entries in answer["entries"].items():
+            _, *ours = (record for record in decoded.records if record.name == code)
+            assert len(ours) >= len(entries), case[
+                "name"
+            ]  # it reads as many as the count says, we what is there
+            for record, (time, value, unit) in zip(ours, entries, strict=False):
+                compared += 1
+                assert same(record, time, None), (case["name"], time, record)
+                assert same(record, value, unit), (case["name"], value, record)
+    assert compared >= 20, compared
+    print(f"\ndsmr-parser: {compared} entries of logs and histories are the same")
+
+
 def test_checksums_are_taken_and_refused_alike() -> None:
     cases: list[dict[str, Any]] = [
         case
@@ -65,12 +84,14 @@ def test_checksums_are_taken_and_refused_alike() -> None:
         for case, answer in zip(cases, answers, strict=True)
         if answer["accepted"] != p1.decode(case["text"].encode("latin-1"))[-1].valid
     }
-    # Two examples that circulate with misprinted checksums are let pass by us alone; a telegram without a
-    # checksum, and one behind the beginning of another, are errors to dsmr-parser.
+    # Let pass by us alone: two examples that circulate with misprinted checksums, digits in lower case, line
+    # ends that a text file has lost, telegrams without a checksum, one behind the beginning of another.
     assert differ <= {
         "p1-example-4.0",
         "p1-example-5.0",
         "easymeter-no-checksum",
         "TELEGRAM_ESY5Q3DB1024_V304",
         "cut-telegram-then-a-whole-one",
+        "lower-case-checksum",
+        "carriage-returns-lost",
     }, differ

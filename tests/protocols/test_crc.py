@@ -42,11 +42,30 @@ def test_one_damaged_byte_never_goes_unseen(
     assert function(bytes(damaged)) != function(data)
 
 
-@given(st.binary(max_size=300))
-def test_two_bytes_a_step_is_bit_by_bit(data: bytes) -> None:
-    register = 0
+def bit_by_bit(data: bytes, polynomial: int, register: int) -> int:
+    """The register of a reflected checksum behind `data`, as its definition has it."""
     for byte in data:
         register ^= byte
         for _ in range(8):
-            register = register >> 1 ^ 0xA001 if register & 1 else register >> 1
-    assert crc.crc16_arc(data) == register
+            register = register >> 1 ^ polynomial if register & 1 else register >> 1
+    return register
+
+
+def mirrored(data: bytes) -> bytes:
+    return bytes(int(f"{byte:08b}"[::-1], 2) for byte in data)
+
+
+@given(st.binary(max_size=300))
+def test_the_short_ways_are_the_definitions(data: bytes) -> None:
+    assert crc.crc16_x25(data) == bit_by_bit(data, 0x8408, 0xFFFF) ^ 0xFFFF
+    assert crc.crc16_kermit(data) == bit_by_bit(data, 0x8408, 0)
+    assert crc.crc16_arc(data) == bit_by_bit(data, 0xA001, 0)
+    assert crc.crc16_8005(data).to_bytes(2, "little") == mirrored(
+        bit_by_bit(mirrored(data), 0xA001, 0).to_bytes(2, "big")
+    )
+
+
+@pytest.mark.parametrize("count", [2**exponent + more for exponent in (11, 13, 16) for more in (-1, 0, 1)])
+def test_long_data_has_its_checksum_too(count: int) -> None:
+    data = bytes(index * index >> 3 & 0xFF for index in range(count))
+    assert crc.crc16_arc(data) == bit_by_bit(data, 0xA001, 0)

@@ -57,3 +57,10 @@ def test_a_code_reads_back_from_text_and_octets(code: OBIS) -> None:
 def test_no_text_raises(text: str) -> None:
     code = obis.parse(text)
     assert code is None or max(code) < 256
+
+
+def test_a_text_that_is_too_long_is_no_code_and_not_remembered() -> None:
+    assert obis.parse("OBIS_255-255:255.255.255*255") is not None
+    remembered = obis._parse.cache_info().currsize
+    assert [obis.parse(f"{number}" * 5000) for number in range(9)] == [None] * 9
+    assert obis._parse.cache_info().currsize == remembered

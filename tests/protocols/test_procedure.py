@@ -11,6 +11,7 @@ from polymeter.protocols.procedure import (
     SetLine,
     Step,
     advance,
+    push_frames,
     relay,
 )
 from polymeter.protocols.wire import TimedOut, TransportError
@@ -109,3 +110,19 @@ def test_closing_a_relay_closes_what_is_behind_it() -> None:
     advance(relayed, None)
     relayed.close()
     assert log == ["closed"]
+
+
+def test_a_meter_pushes_until_nobody_listens() -> None:
+    said = iter([[b"one", b"two"], [b"three"], [], [b"four"]])
+    procedure = push_frames(lambda: next(said), period_s=1)
+    silence = TimedOut("silence")
+    assert advance(procedure, None) == Send(b"one")
+    assert advance(procedure, b"") == Send(b"two")
+    assert advance(procedure, b"") == Receive(1)
+    assert advance(procedure, silence) == Send(b"three")
+    assert advance(procedure, b"") == Receive(1)
+    assert advance(procedure, b"what a listener says does not matter") == Receive(1)
+    assert advance(procedure, silence) == Send(b"four")
+    advance(procedure, b"")
+    with pytest.raises(StopIteration):
+        advance(procedure, b"")

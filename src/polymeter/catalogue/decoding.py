@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from polymeter.catalogue.handover import hand_over
+from polymeter.catalogue.history import dated
 from polymeter.catalogue.payloads import read_payload
 from polymeter.catalogue.quirks import mended
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
 from polymeter.catalogue.registry import PROTOCOLS, Protocol, protocol_named
-from polymeter.catalogue.types import MeterType, find_type
+from polymeter.catalogue.types import ADDRESS_FIELDS, MeterType, find_type
+from polymeter.protocols.mbus import medium_name
 from polymeter.protocols.wire import (
     Decoded,
     DecodeOptions,
@@ -40,6 +42,8 @@ __all__ = [
 
 INPUT_MAX: Final = 64 << 20
 _HEX_NOISE: Final = re.compile(r"0x|[\s:,;_-]", re.IGNORECASE)
+_SHORT: Final = 4
+"""Bytes of a short header, which leaves the address to the link layer."""
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
@@ -246,12 +250,33 @@ def _named(
 ) -> Frame:
     decoded = hand_over(decoded, options, explain=explain)
     meter_type = meter_type or find_type(decoded.protocol, _facts(decoded))
-    if meter_type is not None and meter_type.payload is not None:
-        decoded = read_payload(decoded, meter_type.payload)
+    if meter_type is not None and meter_type.payloads:
+        decoded = read_payload(decoded, meter_type.payloads)
     records = decoded.records
     if meter_type is not None and meter_type.quirks:
         records = tuple(mended(record, meter_type.quirks) for record in records)
+    if meter_type is not None and meter_type.history:
+        records = dated(records, meter_type.history)
+    if meter_type is not None and meter_type.address is not None:
+        decoded = replace(decoded, meter=_reordered(decoded, meter_type.address))
     return Frame(decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in records))
+
+
+def _reordered(decoded: Decoded, order: str) -> MeterIdentity:
+    """Who sent a telegram, by a link address in its maker's own order. A long header has the standard's."""
+    telegram = decoded.frame
+    if decoded.protocol != "wmbus" or telegram.link is None or len(bytes(telegram.header or b"")) > _SHORT:
+        return decoded.meter
+    address, at, parts = telegram.link.address[2:], 0, {}
+    for name in order.split():
+        parts[name] = address[at : at + ADDRESS_FIELDS[name]]
+        at += ADDRESS_FIELDS[name]
+    return replace(
+        decoded.meter,
+        id=parts["id"][::-1].hex().upper(),
+        version=parts["version"][0],
+        medium=medium_name(parts["medium"][0]),
+    )
 
 
 def _unknown(data: bytes) -> Decoded:

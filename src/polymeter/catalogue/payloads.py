@@ -1,81 +1,58 @@
-"""Payloads of a manufacturer's own: where the values lie, as data in the meter type's file.
+"""Payloads of a manufacturer's own: bytes that are no records, described by the meter type's file.
 
     [payload]
-    ci = ["A2"]                   # CI fields that announce it; none: the block behind DIF 0F
+    ci = ["A2"]                   # CI fields that announce it; none: whatever carries it
+    record = "manufacturer_data"  # the record that holds the bytes; this is the default
+    whole = true                  # or: all that follows the headers, which only looks like records
     length_min = 9
-    cipher = "prios"              # optional; the published keys that open it
-    keys = ["39BC8A10E66D83F8"]
+    begins = "00 82 ?? ?? 00"     # hex digits it begins with, ? is any; a list if there are several
+    cipher = "prios"              # optional: "prios" or "real-data", see `payload_ciphers`
+    keys = ["39BC8A10E66D83F8"]   # the published keys that open it
 
-    [[payload.field]]
-    name = "volume"               # as a record of the standard would be called
-    quantity = "volume"
-    unit = "m3"
-    at = [7, 3]                   # where it begins; of several the sum is the value
-    size = 2
-    scale = -1
-    storage = 0
+    [payload.registers]           # optional: registers one behind the other, their number before each
+    at = 7                        # where the first number is
+    lengths = { 10 = 4, 7B = 49 } # bytes behind a number; one that is not here ends the walk
 
-`type` is ``unsigned`` (default), ``signed``, ``bcd``, ``date_g`` (as records of the standard have
-it) or ``date``. A date is cut out of the number by `day`, `month` and `year`, each ``[lowest bit,
-bits]``; one without year is the first such day after the field that `after` names. `mask` and `shift`
-cut a number; `divisor` divides it, where the result is a finite decimal; `exponent_at` is the place
-of a VIF whose low three bits less six are the scale.
-The opaque reading stays beside what is read out of it.
+    [[payload.field]]             # the values: see `payload_fields`
+
+Where a meter has several layouts, each is a ``[[payload]]`` of its own; the first that fits is read.
+A payload that fits none stays as it is. The opaque reading stays beside what is read out of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Any, Final
 
-from polymeter.protocols.mbus.data_types import decode_date
-from polymeter.protocols.wire import Decoded, Layer, LocalProtocolError, Node, Record, Value
+from polymeter.catalogue.payload_ciphers import CIPHERS, Block, layer_root, leaf_of, prios, real_data
+from polymeter.catalogue.payload_fields import Field, parse_field, value_of
+from polymeter.protocols.wire import Decoded, Layer, LocalProtocolError, Node, Record
 
-__all__ = ["Field", "Payload", "parse_payload", "read_payload"]
+__all__ = ["Payload", "parse_payload", "read_payload"]
 
-SOURCE: Final = "manufacturer_data"
-_TYPES: Final = ("unsigned", "signed", "bcd", "date", "date_g")
-_CIPHERS: Final = ("prios",)
-_OFFSET_MAX: Final = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One value of a payload."""
-
-    name: str
-    at: tuple[int, ...]
-    size: int
-    type: str = "unsigned"
-    quantity: str = "unknown"
-    unit: str | None = None
-    scale: int = 0
-    divisor: int = 1
-    mask: int = 0
-    shift: int = 0
-    exponent_at: int | None = None
-    storage: int = 0
-    tariff: int = 0
-    subunit: int = 0
-    function: str = "instantaneous"
-    day: tuple[int, int] = (0, 5)
-    month: tuple[int, int] = (5, 4)
-    year: tuple[int, int] | None = None
-    after: str | None = None
+MANUFACTURER_DATA: Final = "manufacturer_data"
+_KEYS: Final = frozenset(
+    ("ci", "record", "whole", "length_min", "begins", "cipher", "keys", "registers", "field")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """How a type's payload is read."""
+    """How a type's payload is found and read."""
 
     fields: tuple[Field, ...]
     ci: tuple[int, ...] = ()
+    record: str = MANUFACTURER_DATA
+    whole: bool = False
     length_min: int = 0
+    begins: re.Pattern[str] | None = None
     cipher: str | None = None
     keys: tuple[bytes, ...] = ()
+    registers_at: int = 0
+    registers: Mapping[int, int] = field(default_factory=dict)
 
 
 def parse_payload(name: str, table: Any) -> Payload:
@@ -90,104 +67,163 @@ def parse_payload(name: str, table: Any) -> Payload:
 
     if not isinstance(table, dict):
         raise refuse("must be a table")
-    if unknown := sorted(set(table) - {"ci", "length_min", "cipher", "keys", "field"}):
+    if unknown := sorted(set(table) - _KEYS):
         raise refuse(f"unknown key {unknown[0]!r}")
-    if table.get("cipher") not in (None, *_CIPHERS):
+    if table.get("cipher") not in (None, *CIPHERS):
         raise refuse(f"there is no cipher {table['cipher']!r}")
     try:
-        return Payload(
-            tuple(_field(each) for each in table.get("field", ())),
+        registers = table.get("registers", {"at": 0, "lengths": {}})
+        payload = Payload(
+            tuple(parse_field(each) for each in table.get("field", ())),
             tuple(int(ci, 16) for ci in table.get("ci", ())),
+            str(table.get("record", MANUFACTURER_DATA)),
+            bool(table.get("whole", False)),
             int(table.get("length_min", 0)),
+            _begins(table["begins"]) if "begins" in table else None,
             table.get("cipher"),
             tuple(bytes.fromhex(key) for key in table.get("keys", ())),
+            int(registers["at"]),
+            {int(number, 16): int(length) for number, length in registers["lengths"].items()},
         )
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise refuse(str(error)) from error
+    if min(payload.registers_at, *payload.registers.values(), 0) < 0:
+        raise refuse("a register lies or is shorter than nothing")
+    known = {f"{number:02X}" for number in payload.registers}
+    for each in payload.fields:
+        if each.register is not None and each.register not in known:
+            raise refuse(f"{each.name} lies in register {each.register}, whose length is not told")
+    return payload
 
 
-def _field(table: Mapping[str, Any]) -> Field:
-    given = dict(table)
-    at = given.pop("at")
-    given["at"] = (at,) if isinstance(at, int) else tuple(at)
-    for key in ("day", "month", "year"):
-        if key in given:
-            low, bits = given[key]
-            given[key] = (int(low), int(bits))
-    field = Field(**given)
-    if field.type not in _TYPES:
-        raise ValueError(f"there is no type {field.type!r} in {field.name}")
-    if not 1 <= field.size <= 8 or not all(0 <= each <= _OFFSET_MAX for each in field.at):
-        raise ValueError(f"place or size of {field.name} is out of range")
-    if field.divisor < 1 or 10**20 % field.divisor:
-        raise ValueError(f"the divisor of {field.name} gives no finite decimal")
-    return field
+def _begins(given: str | list[str]) -> re.Pattern[str]:
+    patterns = []
+    for text in [given] if isinstance(given, str) else given:
+        digits = text.replace(" ", "").lower()
+        if not re.fullmatch("(?:[0-9a-f?]{2})+", digits):
+            raise ValueError(f"begins {text!r} is no hex digits")
+        patterns.append(digits.replace("?", "."))
+    return re.compile("|".join(patterns))
 
 
-def read_payload(decoded: Decoded, payload: Payload) -> Decoded:
-    """What was decoded, and the values that the type's description finds in it."""
-    telegram = decoded.frame
-    ci = getattr(telegram, "ci", None)
-    source = next((record for record in decoded.records if record.name == SOURCE), None)
-    if source is None or not isinstance(source.value, bytes) or (payload.ci and ci not in payload.ci):
-        return decoded
-    data, layer = source.value, source.layer
-    base = source.offset + len(source.raw) - len(data)
-    if len(data) < payload.length_min:
-        return decoded
-    clear = data
-    if payload.cipher is not None:
-        opened = _opened(telegram, ci or 0, data, payload.keys)
-        if opened is None:
-            return decoded
-        data, layer, base = opened, layer + 1, 0
-    records, nodes = _read(payload, data, clear, layer, base)
-    tree, layers = decoded.tree, decoded.layers
-    if tree is not None:
-        place = _find(tree, source)
-        if payload.cipher is None:
-            if place is not None:
-                place.children = _filled(nodes, data, layer, base)
+def read_payload(decoded: Decoded, layouts: Iterable[Payload]) -> Decoded:
+    """What was decoded, and the values that the first layout that fits finds in it."""
+    for payload in layouts:
+        block = _block(decoded, payload)
+        if block is None:
+            continue
+        if payload.cipher == "real-data":
+            found = real_data(decoded, payload.keys, block)
+        elif payload.cipher is not None:
+            plain = prios(decoded.frame, block.data, payload.keys)
+            opened = Block(plain, block.layer + 1, 0) if plain is not None else None
+            found = _values(decoded, payload, block, opened) if opened is not None else None
         else:
-            below = Node(payload.cipher, layer, 0, len(data), data, children=_filled(nodes, data, layer, 0))
-            (place or tree).children.append(below)
-            layers = (*layers, Layer("deciphered", len(data)))
-    return replace(decoded, records=(*decoded.records, *records), tree=tree, layers=layers)
+            found = _values(decoded, payload, block, block)
+        if found is not None:
+            return found
+    return decoded
 
 
-def _opened(telegram: Any, ci: int, data: bytes, keys: tuple[bytes, ...]) -> bytes | None:
-    from polymeter.protocols.wmbus.prios import decipher
+def _values(decoded: Decoded, payload: Payload, block: Block, opened: Block) -> Decoded:
+    """What was decoded, with the values out of a payload, which was ciphered if it is not `opened`."""
+    records, nodes = _read(payload, block, opened)
+    if payload.whole:
+        opaque = Record(MANUFACTURER_DATA, block.data, layer=block.layer, offset=block.offset, raw=block.data)
+        decoded = replace(decoded, records=(opaque,), errors=(), valid=True)
+    decoded = replace(decoded, records=(*decoded.records, *records))
+    if decoded.tree is None:
+        return decoded
+    inner = _filled([node for node in nodes if node.layer == block.layer], block)
+    if payload.whole:
+        root = layer_root(decoded.tree, block.layer)
+        root.children = [*(child for child in root.children if child.offset < block.offset), *inner]
+    elif (leaf := leaf_of(decoded.tree, block)) is not None:
+        leaf.children = inner
+    if opened is block:
+        return decoded
+    below = Node("deciphered", opened.layer, 0, len(opened.data), opened.data)
+    below.children = _filled([node for node in nodes if node.layer == opened.layer], opened)
+    inner[-1].children.append(below)
+    return replace(decoded, layers=(*decoded.layers, Layer("deciphered", len(opened.data))))
 
-    for key in keys:
-        plain = decipher(key, telegram.link.address, ci, data)
-        if plain is not None:
-            return plain
+
+def _block(decoded: Decoded, payload: Payload) -> Block | None:
+    """The bytes that a payload describes, `None` where this telegram has none that fit."""
+    if payload.ci and getattr(decoded.frame, "ci", None) not in payload.ci:
+        return None
+    if (payload.whole or payload.cipher is not None) and decoded.protocol != "wmbus":
+        return None
+    block = _application(decoded, payload) if payload.whole or payload.cipher == "real-data" else None
+    if block is None and not payload.whole:
+        block = _record(decoded, payload.record)
+    if block is None or len(block.data) < payload.length_min:
+        return None
+    return block if payload.begins is None or payload.begins.match(block.data.hex()) else None
+
+
+def _application(decoded: Decoded, payload: Payload) -> Block | None:
+    """All behind the headers. What is shut is for keys, unless the type's cipher is what shuts it."""
+    telegram = decoded.frame
+    if not telegram.application or (decoded.encrypted and payload.cipher is None):
+        return None
+    return Block(telegram.application, telegram.application_layer, telegram.application_offset)
+
+
+def _record(decoded: Decoded, name: str) -> Block | None:
+    for record in decoded.records:
+        if record.name == name and isinstance(record.value, bytes):
+            before = len(record.raw) - len(record.value)
+            return Block(record.value, record.layer, record.offset + before)
     return None
 
 
-def _read(
-    payload: Payload, data: bytes, clear: bytes, layer: int, base: int
-) -> tuple[list[Record], list[Node]]:
+def _read(payload: Payload, block: Block, opened: Block) -> tuple[list[Record], list[Node]]:
+    """The values of a payload and the leaves of the tree for them."""
+    registers = _registers(payload, opened.data)
     records: list[Record] = []
     nodes: list[Node] = []
     dates: dict[str, date] = {}
-    for field in payload.fields:
-        if max(field.at) + field.size > len(data):
-            continue
-        parts = [data[at : at + field.size] for at in field.at]
-        value = _value(field, parts, clear, dates)
-        if isinstance(value, date):
-            dates[f"{field.name}.s{field.storage}"] = value
-        first = field.at[0]
-        records.append(
-            Record(
-                field.name, value, field.unit, None, field.quantity, None, field.storage, field.tariff,
-                field.subunit, field.function, layer, base + first, b"".join(parts),
-            )
-        )  # fmt: skip
-        shown = value if len(parts) == 1 else int.from_bytes(parts[0], "little")
-        nodes.append(Node(field.name, layer, base + first, field.size, parts[0], shown, field.unit))
+    for each in payload.fields:
+        within = block if each.clear else opened
+        start, end = 0, len(within.data)
+        if each.register is not None:
+            start, end = registers.get(int(each.register, 16), (0, 0))
+        exponent = 0
+        if each.exponent_at is not None:
+            if each.exponent_at >= len(block.data):
+                continue
+            exponent = (block.data[each.exponent_at] & 7) - 6
+        for storage, places in each.places_in(start, end):
+            parts = [within.data[at : at + each.size] for at in places]
+            value = value_of(each, parts, exponent, dates)
+            if isinstance(value, date):
+                dates[f"{each.name}.s{storage}"] = value
+            at = within.offset + places[0]
+            shown = value if len(parts) == 1 else int.from_bytes(parts[0], "little")
+            nodes.append(Node(each.name, within.layer, at, each.size, parts[0], shown, each.unit))
+            if value is None and each.none:
+                continue
+            records.append(
+                Record(
+                    each.name, value, each.unit, None, each.quantity, None, storage, each.tariff,
+                    each.subunit, each.function, within.layer, at, b"".join(parts),
+                )
+            )  # fmt: skip
     return [_stamped(record, dates) for record in records], nodes
+
+
+def _registers(payload: Payload, data: bytes) -> dict[int, tuple[int, int]]:
+    """Where the data of each register lies, up to the first whose length nobody told."""
+    found: dict[int, tuple[int, int]] = {}
+    at = payload.registers_at
+    while at < len(data) and (length := payload.registers.get(data[at])) is not None:
+        end = at + 1 + length
+        if end > len(data):
+            break
+        found.setdefault(data[at], (at + 1, end))
+        at = end
+    return found
 
 
 def _stamped(record: Record, dates: Mapping[str, date]) -> Record:
@@ -198,74 +234,22 @@ def _stamped(record: Record, dates: Mapping[str, date]) -> Record:
     return record._replace(time=datetime.combine(day, time()))
 
 
-def _value(field: Field, parts: list[bytes], clear: bytes, dates: Mapping[str, date]) -> Value:
-    if field.type == "date_g":
-        return decode_date(parts[0])
-    if field.type == "date":
-        return _date(field, int.from_bytes(parts[0], "little"), dates)
-    total = 0
-    for part in parts:
-        if field.type == "bcd":
-            digits = part[::-1].hex()
-            if not digits.isdigit():
-                return digits.upper()
-            number = int(digits)
-        else:
-            number = int.from_bytes(part, "little", signed=field.type == "signed")
-        number >>= field.shift
-        total += number & field.mask if field.mask else number
-    scale = field.scale
-    if field.exponent_at is not None:
-        if field.exponent_at >= len(clear):
-            return total
-        scale += (clear[field.exponent_at] & 7) - 6
-    value = Decimal((int(total < 0), tuple(map(int, str(abs(total)))), scale)) if scale else Decimal(total)
-    if field.divisor > 1:
-        value /= field.divisor
-    return int(value) if not scale and field.divisor == 1 else value
-
-
-def _date(field: Field, number: int, dates: Mapping[str, date]) -> date | None:
-    def cut(bits: tuple[int, int]) -> int:
-        return number >> bits[0] & (1 << bits[1]) - 1
-
-    day, month = cut(field.day), cut(field.month)
-    try:
-        if field.year is not None:
-            return date(2000 + cut(field.year), month, day)
-        earlier = dates.get(field.after or "")
-        if earlier is None:
-            return None
-        found = date(earlier.year, month, day)
-        return found if found > earlier else date(earlier.year + 1, month, day)
-    except ValueError:
-        return None
-
-
-def _find(root: Node, source: Record) -> Node | None:
-    """The leaf that holds the opaque bytes."""
-    for node in root.walk():
-        here = node.layer == source.layer and source.offset <= node.offset
-        if here and not node.children and node.raw == source.value:
-            return node
-    return None
-
-
-def _filled(nodes: list[Node], data: bytes, layer: int, base: int) -> list[Node]:
+def _filled(nodes: list[Node], block: Block) -> list[Node]:
     """Leaves for the fields in order, and for what lies between them."""
     filled: list[Node] = []
-    at = base
+    at, end = block.offset, block.offset + len(block.data)
     for node in sorted(nodes, key=lambda each: each.offset):
         if node.offset < at:
             continue
         if node.offset > at:
-            filled.append(_rest(data, layer, at, node.offset, base))
+            filled.append(_rest(block, at, node.offset))
         filled.append(node)
         at = node.offset + node.length
-    if at < base + len(data):
-        filled.append(_rest(data, layer, at, base + len(data), base))
+    if at < end:
+        filled.append(_rest(block, at, end))
     return filled
 
 
-def _rest(data: bytes, layer: int, start: int, end: int, base: int) -> Node:
-    return Node("unknown to the type", layer, start, end - start, data[start - base : end - base])
+def _rest(block: Block, start: int, end: int) -> Node:
+    raw = block.data[start - block.offset : end - block.offset]
+    return Node("unknown to the type", block.layer, start, end - start, raw)

@@ -87,20 +87,28 @@ def _printable(data: bytes) -> bool:
 def series_name(record: Record, quantity: str) -> str:
     """The name of a record's series: its OBIS code, else the quantity with what tells it apart."""
     if record.obis is not None:
-        return record.obis
+        # What else an object says has a series of its own, as CODE/ATTRIBUTE or CODE[n].
+        more = record.name.startswith((f"{record.obis}/", f"{record.obis}["))
+        return record.name if more else record.obis
     name = quantity.replace(" ", "_")
     # A record whose own name begins with its quantity says more, as voltage.l1 does.
     if record.name and (quantity == "unknown" or record.name.partition(".")[0] == name):
         name = record.name
+    return name + _apart(record)
+
+
+def _apart(record: Record) -> str:
+    """What tells a record apart from others of its quantity."""
+    parts = ""
     if record.tariff:
-        name += f".t{record.tariff}"
+        parts += f".t{record.tariff}"
     if record.storage:
-        name += f".s{record.storage}"
+        parts += f".s{record.storage}"
     if record.function in ("maximum", "minimum", "error"):
-        name += f".{record.function[:3]}"
+        parts += f".{record.function[:3]}"
     if record.subunit:
-        name += f".u{record.subunit}"
-    return name
+        parts += f".u{record.subunit}"
+    return parts
 
 
 def telegram_reading(record: Record, meter_type: MeterType | None = None) -> TelegramReading:
@@ -109,15 +117,22 @@ def telegram_reading(record: Record, meter_type: MeterType | None = None) -> Tel
     if quantity == "unknown" and record.obis is not None:
         quantity = quantity_of(record.obis)
     series, value, unit = series_name(record, quantity), record.value, record.unit
-    known = meter_type.series.get(record.name) if meter_type is not None else None
+    known, whole = None, True
+    if meter_type is not None and meter_type.series:
+        known = meter_type.series.get(series)
+        whole = known is not None
+        known = known or meter_type.series.get(record.name)
     code = record.obis
     if known is not None:
-        series = known.name or series
-        if code is None and known.name is not None and _OBIS.fullmatch(known.name):
-            code = known.name
-            quantity = quantity_of(code) if quantity == "unknown" else quantity
+        if known.name is not None:
+            is_code = _OBIS.fullmatch(known.name) is not None
+            if code is None and is_code:
+                code = known.name
+                quantity = quantity_of(code) if quantity == "unknown" else quantity
+            series = known.name if whole or is_code else known.name + _apart(record)
         quantity = known.quantity or quantity
-        unit = unit or known.unit
+        if unit is None or unit == known.instead_of:
+            unit = known.unit or unit
         if known.scale and isinstance(value, int | Decimal):
             value = _scaled(Decimal(value), known.scale)
     return TelegramReading(

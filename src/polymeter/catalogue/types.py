@@ -5,20 +5,25 @@
     description = "Three-phase electricity meter"
 
     [match]                      # how a telegram of this type is recognised; all must fit
-    manufacturer = "ISK"
+    manufacturer = "ISK"         # a pattern with * ? [ab], or a list of them
     identification = "MT174*"
 
     [driver]                     # parameters of the driver, as in an address
     argument = "1"
 
     quirks = ["unsigned-numbers"]  # top level: what this type gets wrong, see `quirks`
+    address = "version medium id"  # top level: the order in the link address, where it is not the standard's
+    source = "the maker's manual"  # top level: where the facts come from, and what proves them
 
-    [series."P.01"]              # by the record's own name, where the telegram says too little
-    name = "load"
+    [series."P.01"]              # by the record's own name, or that of its series as it would be
+    name = "load"                #   printed; what tells it apart (.t1, .s2, .max, .u1) stays
     unit = "kW"
     scale = -3
+    instead_of = "W"             # the telegram's unit that `unit` replaces, because it is wrong
 
     [payload]                    # values in bytes of the manufacturer's own: see `payloads`
+
+    [[history]]                  # stored values that tell no time: see `history`
 
     [[telegram]]                 # at least one: every type is tested with its own telegrams
     input = "2f…"
@@ -43,11 +48,21 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from polymeter.catalogue.history import History, parse_history
 from polymeter.catalogue.payloads import Payload, parse_payload
 from polymeter.catalogue.quirks import QUIRKS
 from polymeter.protocols.wire import LocalProtocolError
 
-__all__ = ["FACTS", "PATH_VARIABLE", "KnownSeries", "MeterType", "find_type", "meter_types", "parse_type"]
+__all__ = [
+    "ADDRESS_FIELDS",
+    "FACTS",
+    "PATH_VARIABLE",
+    "KnownSeries",
+    "MeterType",
+    "find_type",
+    "meter_types",
+    "parse_type",
+]
 
 PATH_VARIABLE: Final = "POLYMETER_CATALOGUE_PATH"
 
@@ -61,6 +76,8 @@ class KnownSeries:
     unit: str | None = None
     scale: int = 0
     """Power of ten to multiply by."""
+    instead_of: str | None = None
+    """The unit of the telegram that `unit` stands in place of. Any other stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +88,29 @@ class MeterType:
     protocol: str
     manufacturer: str
     description: str = ""
-    match: Mapping[str, str] = field(default_factory=dict)
+    match: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     driver: Mapping[str, str] = field(default_factory=dict)
     series: Mapping[str, KnownSeries] = field(default_factory=dict)
     quirks: tuple[str, ...] = ()
     telegrams: tuple[Mapping[str, Any], ...] = ()
-    payload: Payload | None = None
-    """How a payload of the manufacturer's own is read."""
+    payloads: tuple[Payload, ...] = ()
+    """How payloads of the manufacturer's own are read: the layouts this type has."""
+    history: tuple[History, ...] = ()
+    """Which stored values are of which months."""
+    address: str | None = None
+    """The order of id, version and medium in the link address, where it is the maker's own."""
+    source: str = ""
+    """Where the facts come from."""
 
     def fits(self, protocol: str, facts: Mapping[str, str | None]) -> bool:
         """Whether a telegram with these facts comes from a meter of this type."""
         return (
             protocol == self.protocol
             and bool(self.match)
-            and all(fnmatchcase(facts.get(name) or "", pattern) for name, pattern in self.match.items())
+            and all(
+                any(fnmatchcase(facts.get(name) or "", pattern) for pattern in patterns)
+                for name, patterns in self.match.items()
+            )
         )
 
 
@@ -99,8 +125,13 @@ _KEYS: Final[dict[str, type]] = {
     "driver": dict,
     "series": dict,
     "telegram": list,
-    "payload": dict,
+    "history": list,
+    "address": str,
+    "source": str,
 }
+_FOUND_MAX: Final = 4096
+ADDRESS_FIELDS: Final = {"id": 4, "version": 1, "medium": 1}
+"""The parts of a link address and their sizes, in the standard's order."""
 _WORDS: Final[dict[type, str]] = {str: "text", dict: "table", list: "list of tables"}
 
 
@@ -116,7 +147,7 @@ def parse_type(name: str, text: str) -> MeterType:
     except tomllib.TOMLDecodeError as error:
         raise LocalProtocolError(f"meter type {name}: {error}") from error
     quirks = table.pop("quirks", [])
-    if unknown := sorted(set(table) - set(_KEYS)):
+    if unknown := sorted(set(table) - set(_KEYS) - {"payload"}):
         raise LocalProtocolError(f"meter type {name}: unknown key {unknown[0]!r}")
     for key in ("protocol", "manufacturer"):
         if key not in table:
@@ -126,33 +157,52 @@ def parse_type(name: str, text: str) -> MeterType:
             raise LocalProtocolError(f"meter type {name}: {key} must be a {_WORDS[wanted]}")
     if not isinstance(quirks, list):
         raise LocalProtocolError(f"meter type {name}: quirks must be a list of texts")
-    match = table.get("match", {})
-    for fact, pattern in match.items():
-        if fact not in FACTS:
-            raise LocalProtocolError(
-                f"meter type {name}: match: there is no {fact!r}, but {', '.join(FACTS)}"
-            )
-        if not isinstance(pattern, str):
-            raise LocalProtocolError(f"meter type {name}: match: {fact} must be a text")
     return MeterType(
         name,
         table["protocol"],
         table["manufacturer"],
         table.get("description", ""),
-        match,
+        {fact: _patterns(name, fact, given) for fact, given in table.get("match", {}).items()},
         {key: str(value) for key, value in table.get("driver", {}).items()},
         {record: _known_series(name, record, known) for record, known in table.get("series", {}).items()},
         tuple(_quirk(name, quirk) for quirk in quirks),
         tuple(_telegram(name, telegram) for telegram in table.get("telegram", ())),
-        parse_payload(name, table["payload"]) if "payload" in table else None,
+        tuple(parse_payload(name, each) for each in _listed(table.get("payload", []))),
+        tuple(parse_history(name, each) for each in table.get("history", ())),
+        _address(name, table.get("address")),
+        table.get("source", ""),
     )
+
+
+def _patterns(name: str, fact: str, given: Any) -> tuple[str, ...]:
+    if fact not in FACTS:
+        raise LocalProtocolError(f"meter type {name}: match: there is no {fact!r}, but {', '.join(FACTS)}")
+    patterns = _listed(given)
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise LocalProtocolError(f"meter type {name}: match: {fact} must be a text, or several")
+    return tuple(patterns)
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
+
+
+def _address(name: str, order: str | None) -> str | None:
+    if order is not None and sorted(order.split()) != sorted(ADDRESS_FIELDS):
+        raise LocalProtocolError(
+            f"meter type {name}: address must name {', '.join(ADDRESS_FIELDS)} in their order"
+        )
+    return order
+
+
+_SERIES_TEXTS: Final = ("name", "quantity", "unit", "instead_of")
 
 
 def _known_series(name: str, record: str, table: Any) -> KnownSeries:
     if not isinstance(table, dict):
         raise LocalProtocolError(f"meter type {name}: series {record!r} must be a table")
     for key, value in table.items():
-        wanted = {"name": str, "quantity": str, "unit": str, "scale": int}.get(key)
+        wanted = int if key == "scale" else str if key in _SERIES_TEXTS else None
         if wanted is None:
             raise LocalProtocolError(f"meter type {name}: series {record!r} has no {key!r}")
         if not isinstance(value, wanted) or (isinstance(value, int) and not -99 <= value <= 99):
@@ -194,7 +244,38 @@ def meter_types() -> Mapping[str, MeterType]:
     return {name: parse_type(name, text) for name, text in _texts()}
 
 
+class _Finder:
+    """Which type fits, remembered by the facts that types ask for: a fleet has few that differ in them."""
+
+    def __init__(self, types: Mapping[str, MeterType]) -> None:
+        self.types = types
+        self._candidates: dict[str, list[MeterType]] = {}
+        for known in types.values():
+            if known.match:
+                self._candidates.setdefault(known.protocol, []).append(known)
+        self._asked = {
+            protocol: tuple(fact for fact in FACTS if any(fact in known.match for known in candidates))
+            for protocol, candidates in self._candidates.items()
+        }
+        self._found: dict[tuple[str | None, ...], MeterType | None] = {}
+
+    def find(self, protocol: str, facts: Mapping[str, str | None]) -> MeterType | None:
+        key = (protocol, *(facts.get(fact) for fact in self._asked.get(protocol, ())))
+        if key not in self._found:
+            if len(self._found) >= _FOUND_MAX:
+                self._found.clear()
+            fitting = [known for known in self._candidates.get(protocol, ()) if known.fits(protocol, facts)]
+            self._found[key] = max(fitting, key=lambda known: len(known.match), default=None)
+        return self._found[key]
+
+
+_finder = _Finder({})
+
+
 def find_type(protocol: str, facts: Mapping[str, str | None]) -> MeterType | None:
     """The type that fits with the most rules, `None` if none does."""
-    fitting = [known for known in meter_types().values() if known.fits(protocol, facts)]
-    return max(fitting, key=lambda known: len(known.match), default=None)
+    global _finder  # types are read anew where a folder of them is named later
+    types = meter_types()
+    if _finder.types is not types:
+        _finder = _Finder(types)
+    return _finder.find(protocol, facts)

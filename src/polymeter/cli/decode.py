@@ -40,7 +40,10 @@ def decode(
         ),
     ],
     protocol: Annotated[
-        str, typer.Option(help="Protocol of the frame.", autocompletion=_complete_protocol)
+        str,
+        typer.Option(
+            help=f"Protocol of the frame: auto, {', '.join(PROTOCOLS)}.", autocompletion=_complete_protocol
+        ),
     ] = "auto",
     key: Annotated[
         list[str] | None,

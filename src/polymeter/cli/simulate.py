@@ -39,7 +39,9 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 
 def simulate(
-    protocol: Annotated[str, typer.Argument(help="Protocol of the meters.", autocompletion=_complete)],
+    protocol: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(simulators())}.", autocompletion=_complete)
+    ],
     listen: Annotated[str, typer.Option(help="Where to listen; port 0 takes a free one.")] = "127.0.0.1:0",
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many meters.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same meters.")] = 1,

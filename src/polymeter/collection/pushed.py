@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from polymeter.protocols.dlms.push import PushedWrappers
+from polymeter.protocols.dlms.pushes import PushedWrappers
 from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
-from polymeter.protocols.p1.push import PushedTelegrams
+from polymeter.protocols.p1.pushes import PushedTelegrams
 from polymeter.protocols.procedure import Parity, Procedure, Splitter
-from polymeter.protocols.sml.push import PushedFrames
+from polymeter.protocols.sml.pushes import PushedFrames
 from polymeter.protocols.wire import LocalProtocolError
 from polymeter.protocols.wmbus.dongles import DONGLES, Dongle, set_up
-from polymeter.protocols.wmbus.push import PushedTelegrams as RadioTelegrams
+from polymeter.protocols.wmbus.pushes import PushedTelegrams as RadioTelegrams
 from polymeter.transports.mqtt import Broker
 from polymeter.transports.urls import URL
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -17,8 +16,10 @@ from polymeter.drivers.dlms_address import (
     code_of,
 )
 from polymeter.drivers.driver import Driver, Row, call, writing_call
+from polymeter.drivers.mode_e import PARAMETERS as MODE_E_PARAMETERS
+from polymeter.drivers.mode_e import ModeE
 from polymeter.protocols.dlms import associating, reading
-from polymeter.protocols.dlms.apdus import AttributeDescriptor, MethodDescriptor
+from polymeter.protocols.dlms.apdus import AttributeDescriptor, DataAccessResult, MethodDescriptor
 from polymeter.protocols.dlms.associating import Association, Proposal
 from polymeter.protocols.dlms.ciphering import SecurityContext
 from polymeter.protocols.dlms.connection import Connection
@@ -31,13 +32,20 @@ from polymeter.protocols.dlms.reading import ListedObject, Profile, Refusal, Sca
 from polymeter.protocols.dlms.states import Notification
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Parity, Procedure
-from polymeter.protocols.wire import AccessDenied, LocalProtocolError, Record
+from polymeter.protocols.wire import (
+    AccessDenied,
+    LocalProtocolError,
+    ProtocolError,
+    Record,
+    RemoteProtocolError,
+)
 from polymeter.transports.urls import URL
 
 __all__ = ["DLMS"]
 
 _STATUS: Final = (0, 96, 10)
 """Groups A, C and D of the status words that profiles carry."""
+_NO_RIGHT: Final = (DataAccessResult.READ_WRITE_DENIED, DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
 
 
 class DLMS(Driver):
@@ -51,12 +59,13 @@ class DLMS(Driver):
     description = "DLMS/COSEM: electricity, gas, water and heat meters with IEC 62056 stacks"
     default_port = 4059
     serial_line: ClassVar[tuple[int, int, Parity]] = (9600, 8, "N")
-    parameters: ClassVar = PARAMETERS
+    parameters: ClassVar = {**PARAMETERS, **MODE_E_PARAMETERS}
 
     def __init__(self, url: URL) -> None:
         super().__init__(url)
         self._address = MeterAddress(self.url)
         self._address.carrier(self._address.client)
+        self._mode_e = ModeE(self.url, self._address.framing)
         self._timing = self._address.timing
         self._inverted = self._address.inverted
         self._proposal = self._address.proposal()
@@ -70,7 +79,8 @@ class DLMS(Driver):
         """What was agreed, once open."""
 
     def open(self) -> Procedure[None]:
-        """Associate; first ask for our counter, if the address says where."""
+        """Associate; first sign on in mode E and ask for our counter, if the address says so."""
+        yield from self._mode_e.start()
         if self._address.counter_object is not None:
             self.counters = CountersFrom((yield from self._read_counter(self._address.counter_object)))
         try:
@@ -94,8 +104,10 @@ class DLMS(Driver):
         yield from associating.associate(connection, Proposal(), self._timing)
         result = yield from get(connection, AttributeDescriptor(1, name, 2), None, self._timing)
         yield from associating.release(connection, Proposal(), self._timing)
-        if isinstance(result, int) or not isinstance(result.value, int):
-            raise AccessDenied(f"{name} holds no invocation counter")
+        if isinstance(result, int):
+            raise _refused(f"its invocation counter {name}", result)
+        if not isinstance(result.value, int):
+            raise RemoteProtocolError(f"{name} holds no invocation counter")
         return result.value + 1
 
     def close(self) -> Procedure[None]:
@@ -154,13 +166,8 @@ class DLMS(Driver):
                 name = str(record.attribute.instance)
                 readings.append(self.refused(name, refusal_text(record.result)))
             else:
-                readings.append(self._reading(record))
+                readings.append(telegram_reading(record, self.meter_type))
         return readings
-
-    def _reading(self, record: Record) -> TelegramReading:
-        """A reading; what is not an object's usual value has a series of its own."""
-        named = telegram_reading(record, self.meter_type)
-        return replace(named, series=record.name) if record.name != record.obis else named
 
     def read_profile(self, profile: str, start: datetime, end: datetime) -> Procedure[list[Row]]:
         """Read the rows of a profile from `start` up to and including `end`."""
@@ -168,7 +175,7 @@ class DLMS(Driver):
             self._line, code_of(profile), (start, end), self._scales, self._timing, self._inverted
         )
         if isinstance(answer, Refusal):
-            raise AccessDenied(f"the meter refuses {profile}: {refusal_text(answer.result)}")
+            raise _refused(profile, answer.result)
         return [self._row(answer, values) for values in answer.rows]
 
     def _row(self, profile: Profile, values: Sequence[Any]) -> Row:
@@ -188,7 +195,9 @@ class DLMS(Driver):
                 name += f"/{column.attribute}"
             if column.data_index:
                 name += f"[{column.data_index}]"
-            readings.append(self._reading(Record(name, value, unit, str(code), time=moment)))
+            readings.append(
+                telegram_reading(Record(name, value, unit, str(code), time=moment), self.meter_type)
+            )
         return Row(moment, tuple(readings), status)
 
     def clock(self) -> Procedure[datetime]:
@@ -197,7 +206,7 @@ class DLMS(Driver):
             self._line, timing=self._timing, inverted_deviation=self._inverted
         )
         if isinstance(answer, Refusal):
-            raise AccessDenied(f"the meter refuses its clock: {refusal_text(answer.result)}")
+            raise _refused("its clock", answer.result)
         return answer
 
     def set_clock(self, now: datetime) -> Procedure[None]:
@@ -205,7 +214,7 @@ class DLMS(Driver):
         result = yield from reading.set_clock(
             self._line, now, timing=self._timing, inverted_deviation=self._inverted
         )
-        _done(result, "set its clock")
+        _done(result, "to set its clock")
 
     def objects(self) -> Procedure[list[str]]:
         """List the objects that this client may see."""
@@ -220,31 +229,37 @@ class DLMS(Driver):
         if self._listed is None:
             answer = yield from reading.read_object_list(self._line, self._timing)
             if isinstance(answer, Refusal):
-                raise AccessDenied(f"the meter refuses its object list: {refusal_text(answer.result)}")
+                raise _refused("its object list", answer.result)
             self._listed = {one.name: one for one in answer}
         return self._listed
 
     @writing_call
     def disconnect(self) -> Procedure[None]:
         """Disconnect the supply."""
-        _done((yield from reading.switch(self._line, False, timing=self._timing)), "disconnect")
+        _done((yield from reading.switch(self._line, False, timing=self._timing)), "to disconnect")
 
     @writing_call
     def reconnect(self) -> Procedure[None]:
         """Reconnect the supply, or make it ready for that."""
-        _done((yield from reading.switch(self._line, True, timing=self._timing)), "reconnect")
+        _done((yield from reading.switch(self._line, True, timing=self._timing)), "to reconnect")
 
     @writing_call
     def push(self, setup: str = "0-0:25.9.0*255") -> Procedure[None]:
         """Have the meter send what its push setup says, now."""
         method = MethodDescriptor(40, code_of(setup), 1)
         response = yield from action(self._line, method, Item(Tag.INTEGER, 0), self._timing)
-        _done(response.result, "push")
+        _done(response.result, "to push")
 
 
 def _done(result: int, what: str) -> None:
     if result:
-        raise AccessDenied(f"the meter does not {what}: {refusal_text(result)}")
+        raise _refused(what, result)
+
+
+def _refused(what: str, result: int) -> ProtocolError:
+    """What a refusal means to the caller: only rights can be had by other credentials."""
+    kind = AccessDenied if result in _NO_RIGHT else RemoteProtocolError
+    return kind(f"the meter refuses {what}: {refusal_text(result)}")
 
 
 def _target(text: str) -> tuple[int | None, OBIS, int | None]:

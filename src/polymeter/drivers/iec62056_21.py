@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from polymeter.catalogue import TelegramReading, telegram_reading
 from polymeter.drivers.driver import Row, call, writing_call
@@ -15,6 +15,9 @@ from polymeter.protocols.procedure import Procedure
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["IEC6205621"]
+
+
+_READS: Final = ("R1", "R2", "R3", "R4", "R5", "R6")
 
 
 class IEC6205621(TextDriver):
@@ -31,8 +34,9 @@ class IEC6205621(TextDriver):
         "access": "readout or programming (programming if there is a password)",
         "mode": "auto, A, B, C or D; D waits for the meter to push (auto: what the meter says)",
         "push_timeout": "seconds to wait for a push of mode D (900)",
-        "profile_command": "R5 or R6, how load profiles and logs are read (R5)",
+        "profile_command": "R1 to R6, how load profiles and logs are read (R5)",
         "season": "whether the meter wants a season flag before the times of a profile: yes or no (yes)",
+        "seconds": "whether the meter wants seconds in the times of a profile: yes or no (no)",
         "stamp": "whether rows of a profile carry the end or the start of their interval (end)",
         "clock_form": "how the clock is set, such as 'W5 0.9.1({season}%H%M%S)({password})'",
     }
@@ -46,8 +50,9 @@ class IEC6205621(TextDriver):
         self._access = self.url.choice(
             "access", "programming" if computed else "readout", ("readout", "programming")
         )
-        self._profile_command = self.url.choice("profile_command", "R5", ("R5", "R6"))
+        self._profile_command = self.url.choice("profile_command", "R5", _READS)
         self._season = self.url.choice("season", "yes", ("yes", "no")) == "yes"
+        self._seconds = self.url.choice("seconds", "no", ("yes", "no")) == "yes"
         self._stamp = self.url.choice("stamp", "end", ("end", "start"))
         self._clock_form = self.url.parameters.get("clock_form", iec62056_21.CLOCK_FORMS)
         self._push_timeout_s = self.url.number("push_timeout", 900.0)
@@ -121,7 +126,7 @@ class IEC6205621(TextDriver):
     @call
     def read_raw(self, data: str, command: str = "R1") -> Procedure[list[TelegramReading]]:
         """Read by any command, R1 to R6, with data as the meter's manual has it."""
-        if command not in ("R1", "R2", "R3", "R4", "R5", "R6"):
+        if command not in _READS:
             raise LocalProtocolError(f"{command!r} reads nothing; R1 to R6 do")
         yield from self._enter_programming()
         answer = yield from iec62056_21.read_data(self._connection, command, data, self._options)
@@ -145,7 +150,7 @@ class IEC6205621(TextDriver):
         else:
             identification = yield from self._sign_on()
             data = (yield from iec62056_21.read_out(self._connection, identification, self._options)).data
-        return self._readings(iec62056_21.decode_data(data))
+        return [telegram_reading(record, self.meter_type) for record in iec62056_21.data_records(data)]
 
     def _read_each(self, objects: Iterable[str]) -> Procedure[list[TelegramReading]]:
         yield from self._enter_programming()
@@ -169,7 +174,14 @@ class IEC6205621(TextDriver):
         # than an hour, and what is too much is left out below.
         asked = first - timedelta(hours=1) if self._stamp == "start" else first
         answer = yield from iec62056_21.read_profile(
-            self._connection, profile, asked, last, self._options, self._profile_command, self._season
+            self._connection,
+            profile,
+            asked,
+            last,
+            self._options,
+            self._profile_command,
+            self._season,
+            self._seconds,
         )
         if isinstance(answer, str):
             raise RemoteProtocolError(answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from polymeter.catalogue import TelegramReading, telegram_reading
@@ -29,6 +29,7 @@ class LIS200(TextDriver):
         "units": "auto asks for the unit (attribute 3) where an answer has none, no does not (auto)",
         "time_position": "position of the time in archives (3)",
         "rows": "rows of an archive in a block, 0 for all in one (10)",
+        "zone": "time zone of the device's clock, such as Europe/Berlin, or device: what it says of itself",
     }
 
     def _configure(self) -> None:
@@ -41,6 +42,19 @@ class LIS200(TextDriver):
         self._rows = int(self.url.number("rows", 10)) or None
         self._argument = given.get("argument", "1")
         self._units: dict[str, str | None] = {}
+        self._asks_zone = given.get("zone") == "device"
+
+    def _zone_of(self, name: str | None) -> tzinfo | None:
+        return None if name == "device" else super()._zone_of(name)
+
+    def _enter_programming(self) -> Procedure[None]:
+        """As it is for all; and ask for the zone once, where the device is to say it."""
+        yield from super()._enter_programming()
+        if self._asks_zone and self._zone is None:
+            answer = yield from lis200.read_zone(self._connection, self._options)
+            if isinstance(answer, Refusal):
+                raise RemoteProtocolError(f"zone=device: {answer}; give the zone by its name")
+            self._zone = answer
 
     def _log_in(self, operand: str) -> Procedure[None]:
         """A password where one is given; then the lock, which is what these devices ask for."""
@@ -65,6 +79,7 @@ class LIS200(TextDriver):
 
     def read_profile(self, profile: str, start: datetime, end: datetime) -> Procedure[list[Row]]:
         """Read the rows of an archive, by number, from `start` up to and including `end`."""
+        yield from self._enter_programming()
         first, last = self._local(start), self._local(end)
         return (yield from self._archive(profile, self._time_position, first, last))
 
@@ -74,6 +89,27 @@ class LIS200(TextDriver):
     ) -> Procedure[list[Row]]:
         """Read the rows of an archive by ordinal number (or by another column's values)."""
         return (yield from self._archive(str(archive), position, start, end))
+
+    @call
+    def read_last(self, archive: int, seconds: int) -> Procedure[list[Row]]:
+        """Read the rows of an archive that are no older than so many seconds by the device's own clock."""
+        yield from self._enter_programming()
+        back = timedelta(seconds=seconds)
+        answer = yield from lis200.read_last(
+            self._connection, archive, back, self._time_position, self._options, self._rows
+        )
+        return self._labelled(answer)
+
+    @call
+    def count_rows(
+        self, archive: int, start: int | None = None, end: int | None = None, position: int = 1
+    ) -> Procedure[int]:
+        """Count the rows of an archive, by ordinal number, without reading them."""
+        yield from self._enter_programming()
+        answer = yield from lis200.count_rows(self._connection, archive, position, start, end, self._options)
+        if isinstance(answer, Refusal):
+            raise RemoteProtocolError(str(answer))
+        return answer
 
     def clock(self) -> Procedure[datetime]:
         """Read the device's clock."""
@@ -149,6 +185,9 @@ class LIS200(TextDriver):
         answer = yield from lis200.read_archive(
             self._connection, int(profile), position, start, end, self._options, self._rows
         )
+        return self._labelled(answer)
+
+    def _labelled(self, answer: list[ArchiveRow] | Refusal) -> list[Row]:
         if isinstance(answer, Refusal):
             raise RemoteProtocolError(str(answer))
         return [self._row(row) for row in answer]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +17,8 @@ from polymeter.transports.urls import URL
 
 __all__ = ["TextDriver"]
 
+_QUIET_S: Final = 0.2
+"""Meters on RS-485 want at least 0.1 s; who shares a line with others had better wait for them."""
 _NUL_S: Final = 2.2
 """How long NUL characters are sent to a sleeping meter: 2.1 to 2.3 s (§ 6.3.1)."""
 
@@ -35,6 +37,7 @@ class TextDriver(Driver):
         "switch_delay": "seconds between option and baud switch on a serial line",
         "answer_timeout": "seconds to wait for an answer (5)",
         "repeats": "how often to ask again after silence or damage (2)",
+        "quiet": "seconds of silence before signing on (0.2 on a serial line, else 0)",
         "wake_up": "no, nul, or hex digits of what the maker wants, sent before signing on (no)",
         "wake_up_time": "seconds to send it (2.2 for nul, else once)",
         "wake_up_pause": "seconds between waking and signing on (1.6)",
@@ -66,6 +69,7 @@ class TextDriver(Driver):
             acknowledges=serial,
             answers_offer=offer != "ignore",
             follows_offer=offer == "follow",
+            quiet_s=self.url.number("quiet", _QUIET_S if serial else 0.0),
             wake_up=self._wake_up(),
             wake_up_s=self.url.number("wake_up_time", _NUL_S if given.get("wake_up") == "nul" else 0.0),
             wake_up_pause_s=self.url.number("wake_up_pause", 1.6),
@@ -101,7 +105,7 @@ class TextDriver(Driver):
             raise LocalProtocolError(f"no algorithm {name!r} was registered; there are: {known}")
         return self.algorithms[name]
 
-    def _zone_of(self, name: str | None) -> ZoneInfo | None:
+    def _zone_of(self, name: str | None) -> tzinfo | None:
         try:
             return ZoneInfo(name) if name is not None else None
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:

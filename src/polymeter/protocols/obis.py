@@ -45,13 +45,21 @@ def from_bytes(octets: bytes) -> OBIS:
     return OBIS(a, b, c, d, e, f)
 
 
-@lru_cache(maxsize=4096)
 def parse(text: str) -> OBIS | None:
     """Read any written form; `None` if `text` is no OBIS code.
 
     Without medium the code is an electricity meter's, as in the reduced codes of IEC 62056-21;
     the abstract objects (identification 96, errors 97) belong to medium 0.
     """
+    # What is longer is no code, and would be remembered at the sender's will.
+    return _parse(text) if len(text) <= _LONGEST else None
+
+
+_LONGEST: Final = len("OBIS_255-255:255.255.255*255")
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> OBIS | None:
     if dashed := _DASHED.fullmatch(text):
         groups = [int(group) for group in dashed.groups()]
         return OBIS(*groups) if max(groups) < 256 else None

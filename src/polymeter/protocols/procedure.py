@@ -16,10 +16,10 @@ time the runner raises `TimedOut` inside the generator. All other steps are answ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
-from polymeter.protocols.wire import NeedData, RemoteProtocolError, TransportError
+from polymeter.protocols.wire import NeedData, RemoteProtocolError, TimedOut, TransportError
 
 __all__ = [
     "Outcome",
@@ -33,6 +33,7 @@ __all__ = [
     "Step",
     "advance",
     "next_pushed",
+    "push_frames",
     "relay",
 ]
 
@@ -153,3 +154,15 @@ def next_pushed(stream: Splitter, timeout_s: float) -> Procedure[bytes]:
             raise TransportError("the line closed before a frame was whole")
         heard += len(data)
         stream.receive_data(data)
+
+
+def push_frames(frames: Callable[[], Sequence[bytes]], period_s: float = 1.0) -> Procedure[None]:
+    """Send the frames of now, again and again, until the listener hangs up: what a pushing meter does."""
+    while True:
+        for frame in frames():
+            yield Send(frame)
+        try:
+            if not (yield Receive(period_s)):
+                return
+        except TimedOut:
+            continue

@@ -48,6 +48,7 @@ __all__ = [
     "Value",
     "Writer",
     "key_fingerprint",
+    "nothing_found",
 ]
 
 Value = int | Decimal | bytes | str | datetime | date | time | None
@@ -341,6 +342,19 @@ def _fill(root: Node, data: bytes) -> None:
 
 def _unexplained(data: bytes, layer: int, start: int, end: int) -> Node:
     return Node("unexplained", layer, start, end - start, data[start:end])
+
+
+def nothing_found(protocol: str, why: str, problem: str, data: bytes, *, explain: bool) -> Decoded:
+    """What is said of bytes in which a protocol finds nothing of its own."""
+    tree = Tree(data, "noise") if explain else None
+    return Decoded(
+        protocol,
+        valid=False,
+        why=why,
+        errors=(Problem(problem, 0),),
+        layers=tree.layers if tree is not None else (),
+        tree=tree.finish() if tree is not None else None,
+    )
 
 
 class Reader:

@@ -90,7 +90,7 @@ def _meter(number: int, codes: dict[int, str], reads_locked: bool, settings: Set
             1: Archive(_COLUMNS, lambda: gas.rows(clock(), timedelta(days=1))),
             3: Archive(_COLUMNS, lambda: gas.rows(clock(), timedelta(hours=1))),
         },
-        codes,
+        dict(codes),
         address=f"{number:08d}",
         reads_locked=reads_locked,
     )
@@ -148,6 +148,7 @@ def _objects(number: int, gas: _Gas, clock: Clock) -> dict[str, Object]:
         "1:180": Object(lambda: f"{number:08d}", description="serial number"),
         "2:190": Object(lambda: "1.00", description="software version"),
         "1:400": Object(lambda: format_time(clock()), description="time", write=set_clock, lock=SUPPLIER),
+        "1:40F": Object(lambda: "0", "min", "clock ahead of UTC"),
         "2:300": shown(gas.base_m3, "m3", "volume at base conditions"),
         "2:302": shown(gas.base_m3, "m3", "volume at base conditions, total"),
         "4:300": shown(gas.measured_m3, "m3", "volume as measured"),

@@ -41,6 +41,13 @@ class _Version(NamedTuple):
     tariffs: bool = True
     reactive: bool = False
     kilo: bool = True
+    sub_meter: bool = True
+
+    def register(self, address: str, value: int, width: int, unit: str) -> tuple[DataSet, ...]:
+        """A register in thousandths of a thousand, or in whole units where the version has those."""
+        if self.kilo:
+            return _one(address, _kilo(value, width), f"k{unit}")
+        return _one(address, f"{value:09d}", unit)
 
 
 VERSIONS: Final = {
@@ -49,7 +56,10 @@ VERSIONS: Final = {
     "5": _Version("SIM5", DataSet("1-3:0.2.8", "50")),
     "belgium": _Version("SIMBE", DataSet("0-0:96.1.4", "50217")),
     "luxembourg": _Version("SIMLU", DataSet("1-3:0.2.8", "42"), tariffs=False, reactive=True),
+    "sweden": _Version("SIMSE", None, tariffs=False, reactive=True, sub_meter=False),
+    "austria": _Version("SIMAT", DataSet("1-3:0.2.8", "50"), reactive=True, kilo=False, sub_meter=False),
 }
+"""Versions and countries to how their meters write."""
 
 
 class _Meter:
@@ -73,7 +83,7 @@ class _Meter:
         """The telegram of now."""
         rules = VERSIONS[self.version]
         at = self.now()
-        lines = self._head(rules, at) + self._energy(rules, at) + self._rest(at)
+        lines = self._head(rules, at) + self._energy(rules, at) + self._rest(rules, at)
         return write(f"{_MANUFACTURER}5\\2{rules.header}", lines, checksum=rules.checksum)
 
     def _head(self, rules: _Version, at: datetime) -> Lines:
@@ -86,24 +96,25 @@ class _Meter:
     def _energy(self, rules: _Version, at: datetime) -> Lines:
         energy, power = self.used.energy_wh(at), self.used.power_w(at)
         night = energy * 3 // 10
+        register = rules.register
         if not rules.tariffs:
-            lines = [_one("1-0:1.8.0", _kilo(energy, 10), "kWh"), _one("1-0:2.8.0", _kilo(0, 10), "kWh")]
+            lines = [register("1-0:1.8.0", energy, 10, "Wh"), register("1-0:2.8.0", 0, 10, "Wh")]
         else:
             lines = [
-                _one("1-0:1.8.1", _kilo(night, 10), "kWh"),
-                _one("1-0:1.8.2", _kilo(energy - night, 10), "kWh"),
-                _one("1-0:2.8.1", _kilo(0, 10), "kWh"),
-                _one("1-0:2.8.2", _kilo(0, 10), "kWh"),
+                register("1-0:1.8.1", night, 10, "Wh"),
+                register("1-0:1.8.2", energy - night, 10, "Wh"),
+                register("1-0:2.8.1", 0, 10, "Wh"),
+                register("1-0:2.8.2", 0, 10, "Wh"),
                 _one("0-0:96.14.0", "0002" if 7 <= at.astimezone(_ZONE).hour < 23 else "0001"),
             ]
         if rules.reactive:
             lines += [
-                _one("1-0:3.8.0", _kilo(energy // 9, 10), "kvarh"),
-                _one("1-0:3.7.0", _kilo(power // 9, 6), "kvar"),
+                register("1-0:3.8.0", energy // 9, 10, "varh"),
+                register("1-0:3.7.0", power // 9, 6, "var"),
             ]
         if self.version == "belgium":
             lines += self._peaks(at)
-        return [*lines, _one("1-0:1.7.0", _kilo(power, 6), "kW"), _one("1-0:2.7.0", _kilo(0, 6), "kW")]
+        return [*lines, register("1-0:1.7.0", power, 6, "W"), register("1-0:2.7.0", 0, 6, "W")]
 
     def _peaks(self, at: datetime) -> Lines:
         """The demand of this quarter, of this month, and of up to thirteen months before it."""
@@ -123,21 +134,10 @@ class _Meter:
             (DataSet("0-0:98.1.0", str(count)), DataSet("", "1-0:1.6.0"), DataSet("", "1-0:1.6.0"), *history),
         ]
 
-    def _rest(self, at: datetime) -> Lines:
-        volts = Decimal(2300 + (self.used.power_w(at) + self.number) % 37 - 18).scaleb(-1)
-        fetched = at - timedelta(minutes=at.minute % 5, seconds=at.second)
-        volume = _kilo(self.gas.energy_wh(fetched), 9)
+    def _rest(self, rules: _Version, at: datetime) -> Lines:
         if self.version == "2.2":
-            hour = at.replace(minute=0, second=0)
-            address = DataSet("0-1:24.3.0", _stamp(hour)[:-1])
-            columns = [DataSet("", text) for text in ("00", "60", "1", "0-1:24.2.1", "m3")]
-            return [
-                _one("0-0:96.13.0", ""),
-                _one("0-1:24.1.0", "3"),
-                _one("0-1:96.1.0", _hex(self.gas_serial)),
-                (address, *columns),
-                (DataSet("", _kilo(self.gas.energy_wh(hour), 9)),),
-            ]
+            return [_one("0-0:96.13.0", ""), *self._old_sub_meter(at)]
+        volts = Decimal(2300 + (self.used.power_w(at) + self.number) % 37 - 18).scaleb(-1)
         log = (
             DataSet("", _stamp(at.replace(month=1, day=1, hour=3, minute=0, second=0))),
             DataSet("", "0000000240", "s"),
@@ -148,12 +148,29 @@ class _Meter:
             (DataSet("1-0:99.97.0", "1"), DataSet("", "0-0:96.7.19"), *log),
             _one("1-0:32.7.0", str(volts), "V"),
             _one("0-0:96.13.0", ""),
+            *(self._sub_meter(at) if rules.sub_meter else []),
+        ]
+
+    def _sub_meter(self, at: datetime) -> Lines:
+        """The gas meter, which the meter asks every five minutes."""
+        belgium = self.version == "belgium"
+        fetched = at - timedelta(minutes=at.minute % 5, seconds=at.second)
+        volume = DataSet("", _kilo(self.gas.energy_wh(fetched), 9), "m3")
+        return [
             _one("0-1:24.1.0", "003"),
-            _one("0-1:96.1.1" if self.version == "belgium" else "0-1:96.1.0", _hex(self.gas_serial)),
-            (
-                DataSet("0-1:24.2.3" if self.version == "belgium" else "0-1:24.2.1", _stamp(fetched)),
-                DataSet("", volume, "m3"),
-            ),
+            _one("0-1:96.1.1" if belgium else "0-1:96.1.0", _hex(self.gas_serial)),
+            (DataSet("0-1:24.2.3" if belgium else "0-1:24.2.1", _stamp(fetched)), volume),
+        ]
+
+    def _old_sub_meter(self, at: datetime) -> Lines:
+        """The gas meter as versions before 4 have it: asked once an hour, its value on the next line."""
+        hour = at.replace(minute=0, second=0)
+        columns = [DataSet("", text) for text in ("00", "60", "1", "0-1:24.2.1", "m3")]
+        return [
+            _one("0-1:24.1.0", "3"),
+            _one("0-1:96.1.0", _hex(self.gas_serial)),
+            (DataSet("0-1:24.3.0", _stamp(hour)[:-1]), *columns),
+            (DataSet("", _kilo(self.gas.energy_wh(hour), 9)),),
         ]
 
 

@@ -32,6 +32,7 @@ class Serial:
     def __init__(self, port: serialx.BaseSerial) -> None:
         self._port = port
         self._failures: tuple[type[Exception], ...] = (OSError, _library().SerialException)
+        self._kept = b""
 
     def send(self, data: bytes) -> None:
         """See `Transport.send`."""
@@ -46,6 +47,9 @@ class Serial:
     def receive(self, timeout_s: float) -> bytes:
         """See `Transport.receive`."""
         self._require_open()
+        if self._kept:
+            kept, self._kept = self._kept, b""
+            return kept
         chunk = bytearray(4096)
         try:
             count = self._port.readinto(chunk, timeout=timeout_s)
@@ -58,10 +62,16 @@ class Serial:
         return bytes(chunk[:count])
 
     def set_line(self, baud: int, bits: int, parity: Parity) -> None:
-        """See `Transport.set_line`: waits until the last character has left, then switches."""
+        """See `Transport.set_line`: waits until the last character has left, then switches.
+
+        What has arrived stays, although the library empties its buffers: a meter may be quick.
+        """
         self._require_open()
         try:
             self._port.flush()
+            waiting = bytearray(self._port.num_unread_bytes())
+            if waiting:
+                self._kept += bytes(waiting[: self._port.readinto(waiting)])
             self._port.reconfigure_port(baudrate=baud, byte_size=bits, parity=parity)
         except self._failures as error:
             raise TransportError(f"the port refuses {baud} Bd {bits}{parity}1: {error}") from error

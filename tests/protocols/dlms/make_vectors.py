@@ -334,9 +334,21 @@ def make() -> None:
     )
 
 
-if __name__ == "__main__":
+TARGET = Path(__file__).resolve().parents[2] / "vectors" / "dlms" / "ours.jsonl"
+
+
+def written() -> str:
+    """The file as it has to be: these cases and those of `push_shapes`."""
+    from tests.protocols.dlms import push_shapes
+
+    CASES.clear()
     make()
-    target = Path(__file__).resolve().parents[2] / "vectors" / "dlms" / "ours.jsonl"
-    target.write_text(
-        "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in CASES), encoding="utf-8"
-    )
+    push_shapes.make()
+    assert len({entry["name"] for entry in CASES}) == len(CASES)
+    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in CASES)
+
+
+if __name__ == "__main__":
+    from tests.protocols.dlms import make_vectors  # not this module: `push_shapes` adds to that one's cases
+
+    TARGET.write_text(make_vectors.written(), encoding="utf-8")

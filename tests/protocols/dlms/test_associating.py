@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polymeter.protocols.dlms import authentication
-from polymeter.protocols.dlms.acse import AARE, AARQ, Context, Mechanism
+from polymeter.protocols.dlms.acse import AARE, AARQ, Context, Mechanism, Result
 from polymeter.protocols.dlms.apdus import (
     AttributeDescriptor,
     Conformance,
@@ -117,6 +117,75 @@ def test_a_meter_that_does_not_know_the_secret_is_found_out() -> None:
 def test_a_wrong_key_has_its_own_error(framing: Framing, sap: int, keys: Keys) -> None:
     with pytest.raises(AccessDenied, match=r"the meter cannot open what we send: its encryption key"):
         attempt(framing, sap, keys=keys)
+
+
+def test_a_refusal_blames_only_what_took_part() -> None:
+    """A deciphering error says nothing of its cause; how we protect narrows it down."""
+    wrong = Keys(OTHER, c.KEYS.authentication)
+    with pytest.raises(
+        AccessDenied, match=r"its encryption key, its authentication key or the system title[^,]*$"
+    ):
+        attempt("wrapper", 6, keys=wrong)
+    only = {"control": ENCRYPTED}
+    with pytest.raises(AccessDenied, match=r"its encryption key or the system title.*authenticated as well$"):
+        attempt("wrapper", 6, c.meter(**only), keys=wrong, **only)
+    only = {"control": AUTHENTICATED}
+    with pytest.raises(AccessDenied, match=r"its authentication key or the system title.*encrypted as well$"):
+        attempt("wrapper", 6, c.meter(**only), keys=wrong, **only)
+
+
+@EVERY_FRAMING
+def test_a_wrong_authentication_key_is_told_by_itself_where_it_is_used_by_itself(framing: Framing) -> None:
+    """Encryption alone lets the AARQ pass, so that the proof (GMAC) shows which key is wrong."""
+    only = {"control": ENCRYPTED}
+    with pytest.raises(AccessDenied, match="the authentication key is wrong; the encryption key has opened"):
+        attempt(framing, 5, c.meter(**only), keys=Keys(c.KEYS.encryption, OTHER), **only)
+
+
+def test_a_proof_refused_although_both_keys_fit_is_told_as_that() -> None:
+    with pytest.raises(AccessDenied, match="verified the AARQ with both keys"):
+        attempt("wrapper", 5, proposal={"challenge": b"D" * 16}, served=_changing_challenges())
+
+
+def _changing_challenges() -> Any:
+    """A meter that mistakes what the client sent for another challenge."""
+    served = c.meter()
+    session = served.session
+
+    def confused(sap: int) -> Any:
+        made = session(sap)
+        prove = made._prove
+
+        def wrong(parameters: Any) -> Any:
+            mechanism, exchange = made._pending
+            made._pending = mechanism, exchange._replace(ours=b"another")
+            return prove(parameters)
+
+        made._prove = wrong
+        return made
+
+    served.session = confused  # type: ignore[method-assign]
+    return served
+
+
+def test_a_meter_that_is_silent_leaves_keys_among_the_causes() -> None:
+    absent = c.meter()
+    absent.server = 99
+    with pytest.raises(TimedOut, match="are the keys right"):
+        attempt("wrapper", 6, absent)
+    with pytest.raises(TimedOut) as caught:
+        attempt("wrapper", 16, absent)
+    assert "keys" not in str(caught.value)
+
+
+@pytest.mark.parametrize("sap", [16, 5])
+def test_an_association_says_of_itself_that_it_is_associated(sap: int) -> None:
+    status = AttributeDescriptor(15, OBIS(0, 0, 40, 0, 0), 8)
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        return (yield from get(connection, status)).value  # type: ignore[union-attr]
+
+    assert c.converse("wrapper", sap, conversation) == 2
 
 
 def test_a_missing_key_has_its_own_error() -> None:
@@ -233,6 +302,23 @@ def test_pitfall_7_an_aare_that_differs_only_in_conformance_is_accepted_with_a_n
     ).result
     assert "READ" in association.notes[0]
     assert connection.state == "associated"
+
+
+@pytest.mark.parametrize("information", [b"", b"\x08", b"\xff\xff", b"\x21\x05\x30", b"\x0e\x01"])
+@pytest.mark.parametrize("sap", [16, 6])
+def test_a_refusal_stands_whatever_the_meter_adds_to_it(sap: int, information: bytes) -> None:
+    refusal = AARE.of(
+        Context.LN, user_information=information or None, result=Result.REJECTED_PERMANENT, diagnostic=13
+    )
+
+    def meter() -> Procedure[None]:
+        yield Receive(60.0)
+        yield Send(encode_wrapper(Wrapper(1, sap, bytes(refusal))))
+
+    connection = c.client_connection("wrapper", sap)
+    with pytest.raises(AccessDenied, match="the password is wrong"):
+        run_simulated(associate(connection, Proposal()), meter())
+    assert connection.state == "no association"
 
 
 def test_pitfall_7_an_rlre_with_a_wrong_length_still_releases() -> None:

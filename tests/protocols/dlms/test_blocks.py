@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polymeter.protocols.dlms.apdus import (
@@ -17,6 +17,7 @@ from polymeter.protocols.dlms.apdus import (
     ActionResponseWithList,
     AttributeDescriptor,
     DataAccessResult,
+    DataNotification,
     GetRequestNext,
     GetRequestNormal,
     GetRequestWithList,
@@ -120,6 +121,100 @@ def test_a_long_request_goes_in_blocks_that_fit(size: int, apdu_max: int) -> Non
         assert asked == request
         assert answered == response
         assert max(len(encode_apdu(apdu)) for apdu in travelled) <= apdu_max
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(range(6)),
+    st.integers(64, 200),
+    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 2)), min_size=1, max_size=40),
+)
+def test_blocks_that_come_twice_or_are_answered_in_vain_change_nothing(
+    which: int, apdu_max: int, line: list[tuple[int, int]]
+) -> None:
+    """Each message is delivered once or more often, and its answers are lost or come once or more often."""
+    request, response = (
+        (GetRequestNormal(0xC1, ATTRIBUTE), GetResponseNormal(0xC1, value(700))),
+        (SetRequestNormal(0x81, ATTRIBUTE, None, value(700)), SetResponseNormal(0x81, 3)),
+        (ActionRequestNormal(0x81, METHOD, value(700)), ActionResponseNormal(0x81, ActionResponse(0))),
+        (
+            ActionRequestNormal(0x81, METHOD, value(700)),
+            ActionResponseNormal(0x81, ActionResponse(0, value(500))),
+        ),
+        (
+            SetRequestWithList(0x81, (SelectedAttribute(ATTRIBUTE),) * 2, (value(300), value(200))),
+            SetResponseWithList(0x81, (0, 3)),
+        ),
+        (
+            ActionRequestWithList(0x81, (METHOD,) * 2, (value(300), value(1))),
+            ActionResponseWithList(0x81, (ActionResponse(0), ActionResponse(0, value(300)))),
+        ),
+    )[which]
+    client, server = ClientBlocks(), ServerBlocks()
+    saying, asked, results = client.request(request, apdu_max), [], []
+    for turn in range(500):
+        times, heard = line[turn % len(line)] if turn % 2 else (1, 1)
+        answers = []
+        for _ in range(times):
+            whole, answer = server.request(saying)
+            if whole is not None:
+                asked.append(whole)
+                answer = server.response(response, apdu_max)
+            answers.append(answer)
+        assert len(set(map(repr, answers))) == 1 or saying == request  # what is no block is asked anew
+        for answer in answers[:heard]:
+            assert answer is not None
+            result, following = client.response(answer)
+            if result is not None:
+                results.append(result)
+            saying = following or saying
+        if results:
+            break
+    assert results[0] == response
+    if saying is not request and not isinstance(request, GetRequestNormal):
+        assert asked == [request]
+
+
+@pytest.mark.parametrize("datagrams", [False, True])
+def test_over_datagrams_a_request_that_comes_again_acts_once(datagrams: bool) -> None:
+    server = ServerBlocks(datagrams)
+    for request in (
+        ActionRequestNormal(0xC1, METHOD, None),
+        SetRequestNormal(0xC2, ATTRIBUTE, None, value(1)),
+    ):
+        response = ActionResponseNormal(request.invoke, ActionResponse(0))
+        assert server.request(request) == (request, None)
+        server.response(response, None)
+        assert server.request(request) == ((None, response) if datagrams else (request, None))
+    for _ in range(2):
+        assert server.request(GetRequestNormal(0xC3, ATTRIBUTE))[0] is not None  # reading may be done twice
+
+
+def test_blocks_of_another_request_are_passed_over() -> None:
+    client = ClientBlocks()
+    client.request(GetRequestNormal(0xC2, ATTRIBUTE), 64)
+    assert client.response(GetResponseWithDatablock(0xC1, True, 1, b"\x00")) == (None, None)
+    late = GetResponseNormal(0xC1, value(1))
+    assert client.response(late) == (late, None)
+    assert client.response(GetResponseWithDatablock(0xC2, False, 1, b"\x11")) == (
+        None,
+        GetRequestNext(0xC2, 1),
+    )
+    notification = DataNotification(1, b"", value(1))
+    assert client.response(notification) == (notification, None)
+    whole, _ = client.response(GetResponseWithDatablock(0xC2, True, 2, b"\x05"))
+    assert isinstance(whole, GetResponseNormal)
+    assert whole.result == Data(b"\x11\x05", 5)
+    assert client.response(GetResponseWithDatablock(0xC2, True, 2, b"\x05")) == (None, None)
+
+
+def test_another_request_forgets_the_blocks_of_the_last() -> None:
+    server = ServerBlocks()
+    first = SetRequestWithFirstDatablock(1, ATTRIBUTE, None, False, 1, b"\x09\x02a")
+    assert server.request(first) == server.request(first) == (None, SetResponseDatablock(1, 1))
+    server.request(GetRequestNormal(2, ATTRIBUTE))
+    _, answer = server.request(SetRequestWithDatablock(1, True, 2, b"b"))
+    assert answer == SetResponseLastDatablock(1, DataAccessResult.NO_LONG_SET_IN_PROGRESS, 2)
 
 
 def test_only_the_first_block_of_a_long_set_names_the_attribute() -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from polymeter.protocols.dlms.apdus import (
+    AgreedKey,
+    GeneralCiphering,
     GeneralDedCiphering,
     GeneralGloCiphering,
+    IdentifiedKey,
     ServiceCiphering,
+    WrappedKey,
     decode_apdu,
 )
-from polymeter.protocols.dlms.ciphering import CounterRefused, Security, SecurityContext
+from polymeter.protocols.dlms.ciphering import CounterRefused, ForeignTitle, Security, SecurityContext
 from polymeter.protocols.dlms.counters import MemoryCounters
 from polymeter.protocols.dlms.security import AUTHENTICATED, ENCRYPTED, Keys, protect
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError
@@ -117,6 +123,73 @@ def test_replayed_and_lowered_counters_are_told_apart_and_survive_a_restart() ->
         restarted.open(high)
     with pytest.raises(CounterRefused, match="lower than the last one"):
         restarted.open(low)
+
+
+def test_a_forged_message_teaches_no_title() -> None:
+    """Who has not proved to know the key does not become the other end."""
+    context = SecurityContext(Security(KEYS, OURS))
+    stranger = b"PMZ\0\0\0\0\7"
+    forged = protect(PUSH, AUTHENTICATED | ENCRYPTED, Keys(KEYS.encryption, bytes(16)), stranger, 5)
+    with pytest.raises(AccessDenied):
+        context.open(GeneralGloCiphering(stranger, forged))
+    assert context.peer_title is None
+    content = protect(PUSH, AUTHENTICATED | ENCRYPTED, KEYS, THEIRS, 5)
+    assert context.open(GeneralGloCiphering(THEIRS, content)).plaintext == PUSH
+    assert context.peer_title == THEIRS
+
+
+@pytest.mark.parametrize("kind", [GeneralGloCiphering, GeneralCiphering])
+def test_within_an_association_another_title_is_foreign_even_with_the_right_keys(kind: type) -> None:
+    one, _ = ends()
+    stranger = b"PMZ\0\0\0\0\7"
+    general = GeneralCiphering(b"", stranger, b"", b"", b"", None, b"")
+    about = general.about if kind is GeneralCiphering else b""
+    content = protect(PUSH, AUTHENTICATED | ENCRYPTED, KEYS, stranger, 5, about)
+    sealed = replace(general, content=content) if about else GeneralGloCiphering(stranger, content)
+    with pytest.raises(ForeignTitle, match="is PMZ 0000000007, expected is PMX 0000000001"):
+        one.open(sealed)
+    # The next association may be with somebody else, if nobody says with whom.
+    free = SecurityContext(Security(KEYS, OURS))
+    free.learn_title(THEIRS)
+    with pytest.raises(ForeignTitle):
+        free.open(sealed)
+    free.forget()
+    assert free.open(sealed).plaintext == PUSH
+
+
+@pytest.mark.parametrize("info", [None, IdentifiedKey(0)])
+def test_general_ciphering_under_the_key_that_both_have_is_opened(info: IdentifiedKey | None) -> None:
+    one, _ = ends()
+    sealed = GeneralCiphering(b"\1\2", THEIRS, OURS, b"", b"about", info, b"")
+    content = protect(PUSH, AUTHENTICATED | ENCRYPTED, KEYS, THEIRS, 5, sealed.about)
+    assert one.open(replace(sealed, content=content)).plaintext == PUSH
+    other = replace(sealed, content=content, other_information=b"forged")
+    with pytest.raises(AccessDenied, match="authentication key"):
+        ends()[0].open(other)
+
+
+@pytest.mark.parametrize("info", [WrappedKey(0, bytes(24)), AgreedKey(b"\1", bytes(64))])
+def test_a_key_that_comes_along_is_refused_in_an_association(info: WrappedKey | AgreedKey) -> None:
+    content = protect(PUSH, AUTHENTICATED | ENCRYPTED, KEYS, THEIRS, 5)
+    with pytest.raises(AccessDenied, match="brings its own key"):
+        ends()[0].open(GeneralCiphering(b"", THEIRS, b"", b"", b"", info, content))
+
+
+def test_what_was_agreed_is_forgotten_with_the_association() -> None:
+    context = SecurityContext(Security(KEYS, OURS))
+    context.learn_title(THEIRS)
+    context.use_dedicated(DEDICATED)
+    context.forget()
+    assert context.peer_title is None
+    sealed = decode_apdu(context.seal(GET))
+    assert isinstance(sealed, ServiceCiphering)
+    assert not sealed.dedicated
+
+
+def test_with_blocks_of_one_several_contexts_take_turns() -> None:
+    counters = MemoryCounters()
+    first, second = (SecurityContext(Security(KEYS, OURS, counters=counters), block=1) for _ in range(2))
+    assert [context.take_counter() for context in (first, second, first, first, second)] == [0, 1, 2, 3, 4]
 
 
 def test_a_first_counter_of_zero_is_fine() -> None:

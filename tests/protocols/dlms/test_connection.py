@@ -31,7 +31,7 @@ from polymeter.protocols.dlms.data import Item, Tag, octet_string
 from polymeter.protocols.dlms.framing import Framing, HDLCCarrier, Parties, Switchboard, WrapperCarrier
 from polymeter.protocols.dlms.hdlc import Address
 from polymeter.protocols.dlms.hdlc_link import LinkDown, LinkUp
-from polymeter.protocols.dlms.procedures import Timing, get
+from polymeter.protocols.dlms.procedures import Timing, get, set_attribute
 from polymeter.protocols.dlms.reading import Profile, read_object_list, read_profile
 from polymeter.protocols.dlms.serving import push
 from polymeter.protocols.dlms.states import TRANSITIONS, Connect, Disconnect
@@ -168,6 +168,27 @@ def test_udp_loses_datagrams_and_reads_the_same(seed: int, sap: int) -> None:
     lossy = disturb(conversation(), Faults(seed, lose=0.15))
     deaf = disturb(c.serving(served, datagrams=True), Faults(seed + 100, lose=0.0))
     assert run_simulated(lossy, deaf).result == 16
+
+
+@pytest.mark.parametrize("sap", [5, 7])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_long_value_is_written_over_udp_that_loses_datagrams_both_ways(seed: int, sap: int) -> None:
+    """A block whose acknowledgement was lost comes again, and is taken as what it is."""
+    connection = c.client_connection("wrapper", sap, datagrams=True)
+    timing = Timing(1.0, 30, 1.0)
+    served = c.meter(apdu_max=150)
+    long = octet_string(bytes(range(250)) * 4)
+    written = AttributeDescriptor(1, c.WRITABLE, 2)
+
+    def conversation() -> Procedure[object]:
+        yield from associate(connection, c.proposal_for(c.BY_SAP[sap]), timing)
+        result = yield from set_attribute(connection, written, long, None, timing)
+        read = yield from get(connection, written, None, timing)
+        return result, read
+
+    lossy = disturb(conversation(), Faults(seed, lose=0.1))
+    serving = disturb(c.serving(served, datagrams=True), Faults(seed + 100, lose=0.15))
+    assert run_simulated(lossy, serving).result == (0, Data.of(long))
 
 
 def test_notifications_come_between_and_are_kept() -> None:

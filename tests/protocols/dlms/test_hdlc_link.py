@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from polymeter.protocols.dlms.frame_buffer import FrameBuffer
 from polymeter.protocols.dlms.hdlc import Address, Frame, Parameters, decode_frame, encode_frame
@@ -104,6 +106,32 @@ def test_a_lost_frame_is_sent_again_after_a_poll(lost: int) -> None:
     assert pair.exchange(9)[0] == [Delivered(message)]
 
 
+sizes = st.integers(1, 7)
+
+
+@settings(max_examples=150)
+@given(
+    st.tuples(sizes, sizes, sizes, sizes),
+    st.lists(st.tuples(st.booleans(), st.binary(max_size=600)), min_size=1, max_size=5),
+    st.sets(st.integers(0, 60), max_size=12),
+)
+def test_messages_arrive_once_and_in_order_whatever_is_lost(
+    windows: tuple[int, int, int, int], messages: list[tuple[bool, bytes]], lost: set[int]
+) -> None:
+    pair = Pair(Parameters(64, 48, windows[0], windows[1]), Parameters(50, 64, windows[2], windows[3]))
+    pair.up()
+    pair.lose = lost
+    for from_client, message in messages:
+        if from_client:
+            pair.client.send(message)
+        else:
+            pair.server.send(message)
+            pair.client.poll()
+        heard = pair.exchange(len(lost) + 2)
+        assert heard == ([], [Delivered(message)]) if from_client else ([Delivered(message)], [])
+    assert max(len(frame.information) for frame in pair.frames) <= 50
+
+
 def test_a_lost_snrm_is_repeated_by_a_poll() -> None:
     pair = Pair()
     pair.lose = {0}
@@ -196,6 +224,23 @@ def test_pitfall_8_octets_that_come_one_by_one_make_the_same_frames() -> None:
             found.append(frame)
     assert found == frames
     assert buffer.noise == 2
+
+
+def test_frames_are_never_longer_than_their_length_field_can_say() -> None:
+    pair = Pair(Parameters(5000, 5000, 1, 1), Parameters(5000, 5000, 1, 1))
+    pair.up()
+    message = bytes(6000)
+    pair.client.send(message)
+    assert pair.exchange()[1] == [Delivered(message)]
+
+
+def test_a_message_without_an_llc_header_is_taken_as_it_is() -> None:
+    pair = Pair()
+    for octets in (b"\x0f push", b"\xc2 event"):
+        pair.carry(encode_frame(Frame("UI", CLIENT, SERVER, octets, False)), pair.client)
+        assert pair.client.next_event() == Delivered(octets, numbered=False)
+    with pytest.raises(RemoteProtocolError, match="no LLC header"):
+        pair.carry(encode_frame(Frame("UI", CLIENT, SERVER, b"\xe6\x01\x00\x0f", False)), pair.client)
 
 
 def test_a_ui_frame_needs_no_link() -> None:

@@ -1,19 +1,19 @@
 """The habits in which meters push readings. Whole telegrams are in the conformance cases."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, localcontext
 
-import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polymeter.protocols.dlms import axdr
 from polymeter.protocols.dlms.apdus import CaptureObject
-from polymeter.protocols.dlms.data import Item, array, octet_string, structure
-from polymeter.protocols.dlms.notifications import attribute_records, records, scaled
-from polymeter.protocols.dlms.untagged import parse_untagged
+from polymeter.protocols.dlms.data import Item, Tag, array, octet_string, structure
+from polymeter.protocols.dlms.found import scaled
+from polymeter.protocols.dlms.notifications import attribute_records, records
 from polymeter.protocols.obis import OBIS
-from polymeter.protocols.wire import Record, RemoteProtocolError
+from polymeter.protocols.units import COSEM_UNITS
+from polymeter.protocols.wire import Record
 from tests.protocols.dlms.make_vectors import i8, name, scaler_unit, u16, u32
 from tests.protocols.dlms.test_axdr import items
 
@@ -32,26 +32,13 @@ def test_every_value_becomes_one_record_or_belongs_to_one(item: Item) -> None:
         assert record.raw == data[record.offset : record.offset + len(record.raw)]
 
 
-@given(st.integers(-(1 << 63), 1 << 64), st.integers(-128, 127))
-def test_scaling_is_exact(value: int, scaler: int) -> None:
-    with localcontext(prec=400):
-        assert Decimal(scaled(value, scaler)) == Decimal(value) * Decimal(10) ** scaler
-        assert Decimal(scaled(Decimal(value), scaler)) == Decimal(value) * Decimal(10) ** scaler
-
-
-def test_scaling_does_not_depend_on_the_callers_context() -> None:
-    with localcontext(prec=3):
-        assert str(scaled(1234567, -3)) == "1234.567"
-    assert scaled(Decimal("NaN"), 2).is_nan()
-
-
 def test_a_scaler_in_the_object_list_scales_its_register() -> None:
     objects = [CaptureObject(3, ENERGY, 2), CaptureObject(3, ENERGY, 3), CaptureObject(3, ENERGY, 1)]
     listed = array(*(entry.item() for entry in objects))
     body = structure(listed, u32(7), scaler_unit(3, 30), octet_string(bytes(ENERGY)))
     value, logical_name = found(body)
     assert (value.value, value.unit, value.obis) == (7000, "Wh", "1-0:1.8.0*255")
-    assert logical_name.name == "1-0:1.8.0*255 attribute 1"
+    assert logical_name.name == "1-0:1.8.0*255/1"
 
 
 def test_a_lone_scaler_is_kept() -> None:
@@ -64,7 +51,7 @@ def test_all_attributes_of_an_object_are_taken_apart() -> None:
     data = axdr.encode(body)
     value, more = attribute_records(ENERGY, 0, axdr.parse(data), data)
     assert (value.value, value.unit) == (50, "Wh")
-    assert (more.name, more.value) == ("1-0:1.8.0*255 attribute 4", 9)
+    assert (more.name, more.value) == ("1-0:1.8.0*255/4", 9)
 
 
 def test_a_list_whose_values_do_not_fit_is_only_a_list() -> None:
@@ -96,14 +83,100 @@ def test_a_bare_value_is_a_record() -> None:
     assert [record.value for record in found(u32(5))] == [5]
 
 
-@pytest.mark.parametrize("octets", ["", "0205", "02010209", "01" * 80])
-def test_untagged_reading_is_bounded_too(octets: str) -> None:
-    with pytest.raises(RemoteProtocolError):
-        parse_untagged(bytes.fromhex(octets), 0)
+def test_a_list_of_objects_alone_gives_no_reading_of_them() -> None:
+    body = array(CaptureObject(3, ENERGY, 2).item(), CaptureObject(3, OBIS(1, 0, 2, 8, 0), 2).item())
+    assert {record.obis for record in found(body)} == {None}
+    assert {record.obis for record in found(structure(body, u32(1)))} == {None}
 
 
-def test_a_descriptor_may_count_as_three_elements() -> None:
-    data = bytes.fromhex("0204 0003 0100010800ff 02 0600000005".replace(" ", ""))
-    item = parse_untagged(data, 0)
-    assert [child.value for child in item.value] == [3, bytes(ENERGY), 2, 5]
-    assert records(item, data)[0].value == 5
+def test_described_values_are_no_object_list_although_they_look_like_one() -> None:
+    volts = array(*(structure(u16(3), name(code), i8(2), u16(230)) for code in ("1-0:32.7.0", "1-0:52.7.0")))
+    for body in (volts, structure(volts, u32(1))):
+        assert [record.value for record in found(body) if record.obis] == [230, 230]
+
+
+def test_values_of_objects_that_look_like_codes_are_not_taken_for_a_list() -> None:
+    names = array(*(structure(name(code), name("0-0:41.0.0")) for code in ("0-0:1.0.0", "0-0:2.0.0")))
+    assert [(record.obis, record.value) for record in found(names)] == [
+        ("0-0:1.0.0*255", bytes(OBIS(0, 0, 41, 0, 0))),
+        ("0-0:2.0.0*255", bytes(OBIS(0, 0, 41, 0, 0))),
+    ]
+
+
+# Any list of objects, pushed in any of the shapes, gives the same readings.
+
+groups = st.tuples(st.integers(1, 80), st.sampled_from([7, 8]), st.integers(0, 4))
+codes = groups.map(lambda cde: OBIS(1, 0, *cde))
+Objects = list[tuple[OBIS, int, int, int]]
+objects = st.lists(
+    st.tuples(codes, st.integers(0, 1 << 31), st.integers(-4, 4), st.sampled_from([27, 30, 33, 35])),
+    min_size=2,
+    max_size=8,
+    unique_by=lambda one: one[0],
+)
+
+
+def code_item(code: OBIS) -> Item:
+    return octet_string(bytes(code))
+
+
+def flat(parts: list[list[Item]]) -> Item:
+    return structure(*(item for part in parts for item in part))
+
+
+SHAPES: dict[str, Callable[[Objects], Item]] = {
+    "triples": lambda all: array(*(structure(code_item(c), u32(v), scaler_unit(s, u)) for c, v, s, u in all)),
+    "scaler first": lambda all: array(
+        *(structure(code_item(c), scaler_unit(s, u), u32(v)) for c, v, s, u in all)
+    ),
+    "flat": lambda all: flat([[code_item(c), u32(v), scaler_unit(s, u)] for c, v, s, u in all]),
+    "flat, scaler and unit apart": lambda all: flat(
+        [[code_item(c), u32(v), i8(s), Item(Tag.ENUM, u)] for c, v, s, u in all]
+    ),
+    "flat with nulls": lambda all: flat(
+        [[code_item(c), u32(v), scaler_unit(s, u), Item(Tag.NULL_DATA)] for c, v, s, u in all]
+    ),
+    "classes": lambda all: array(
+        *(structure(u16(3), code_item(c), i8(2), u32(v), scaler_unit(s, u)) for c, v, s, u in all)
+    ),
+    "backwards": lambda all: array(
+        *(structure(u32(v), scaler_unit(s, u), code_item(c)) for c, v, s, u in all)
+    ),
+    "value and scaler together": lambda all: array(
+        *(structure(code_item(c), structure(u32(v), scaler_unit(s, u))) for c, v, s, u in all)
+    ),
+    "list, values, scalers": lambda all: structure(
+        array(*(CaptureObject(3, c, 2).item() for c, *_ in all)),
+        structure(*(u32(v) for _, v, _, _ in all)),
+        array(*(scaler_unit(s, u) for *_, s, u in all)),
+    ),
+    "list with scalers as attributes": lambda all: structure(
+        array(*(CaptureObject(3, c, a).item() for c, *_ in all for a in (2, 3))),
+        *(item for _, v, s, u in all for item in (u32(v), scaler_unit(s, u))),
+    ),
+    "codes, values, scalers": lambda all: structure(
+        array(*(code_item(c) for c, *_ in all)),
+        array(*(u32(v) for _, v, _, _ in all)),
+        array(*(scaler_unit(s, u) for *_, s, u in all)),
+    ),
+    "scalers in a list of their own": lambda all: structure(
+        array(*(structure(code_item(c), u32(v)) for c, v, _, _ in all)),
+        array(*(structure(code_item(c), scaler_unit(s, u)) for c, _, s, u in all)),
+    ),
+}
+
+
+@settings(max_examples=250)
+@given(st.sampled_from(sorted(SHAPES)), objects)
+def test_the_same_objects_give_the_same_readings_in_every_shape(shape: str, all: Objects) -> None:
+    expected = {(str(code), scaled(value, scaler), COSEM_UNITS[unit]) for code, value, scaler, unit in all}
+    for body in (SHAPES[shape](all), structure(structure(SHAPES[shape](all)))):
+        records = found(body)
+        assert {(record.obis, record.value, record.unit) for record in records} == expected
+        assert len(records) == len(expected)
+
+
+@given(items)
+def test_no_value_is_given_twice(item: Item) -> None:
+    places = [record.offset for record in found(item)]
+    assert len(places) == len(set(places))

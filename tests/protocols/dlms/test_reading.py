@@ -9,14 +9,18 @@ import pytest
 
 from polymeter.protocols.dlms.apdus import (
     AttributeDescriptor,
+    CaptureObject,
     DataAccessResult,
+    Selection,
     select_by_entry,
     select_by_range,
 )
 from polymeter.protocols.dlms.axdr import Data
 from polymeter.protocols.dlms.connection import Connection
-from polymeter.protocols.dlms.data import octet_string
+from polymeter.protocols.dlms.data import Item, Tag, array, octet_string, structure
 from polymeter.protocols.dlms.framing import Framing
+from polymeter.protocols.dlms.meter import Session
+from polymeter.protocols.dlms.objects import COSEMObject
 from polymeter.protocols.dlms.procedures import get, get_with_list, set_attribute
 from polymeter.protocols.dlms.reading import (
     ListedObject,
@@ -113,19 +117,89 @@ def test_a_profile_is_restricted_by_a_column_that_is_not_the_first() -> None:
     assert [row[2] for row in profile.rows] == [(start + 15 * i) * 10 for i in range(10)]
 
 
-def test_chosen_columns_only() -> None:
-    from polymeter.protocols.dlms.apdus import CaptureObject
+START = datetime(2026, 2, 20, tzinfo=UTC)
+ENERGY = CaptureObject(3, c.ENERGY, 2, 0)
+EXPORTED = CaptureObject(3, OBIS(1, 0, 2, 8, 0), 2, 0)
 
-    start = datetime(2026, 2, 20, tzinfo=UTC)
 
-    def conversation(connection: Connection) -> Procedure[Data | int]:
-        column = CaptureObject(3, c.ENERGY, 2, 0)
-        selection = select_by_range(start, start + timedelta(hours=1), c.CLOCK, [column])
-        return (yield from get(connection, AttributeDescriptor(7, c.PROFILE, 2), selection))
+@pytest.mark.parametrize(
+    ("selection", "columns"),
+    [
+        (select_by_range(START, START + timedelta(hours=1), c.CLOCK, [ENERGY]), (ENERGY,)),
+        (
+            select_by_range(START, START + timedelta(hours=1), c.CLOCK, [EXPORTED, c.CLOCK]),
+            (EXPORTED, c.CLOCK),
+        ),
+        (select_by_entry(1, 5, 3, 3), (ENERGY,)),
+        (select_by_entry(1, 5, 3), (ENERGY, EXPORTED)),
+    ],
+)
+def test_a_profile_of_chosen_columns_has_those_only(
+    selection: Selection, columns: tuple[CaptureObject, ...]
+) -> None:
+    def conversation(connection: Connection) -> Procedure[Profile | Refusal]:
+        return (yield from read_profile(connection, c.PROFILE, selection))
 
-    result = c.converse("wrapper", 1, conversation)
-    assert isinstance(result, Data)
-    assert result.value == [[c.energy_at(start + timedelta(minutes=15 * i))] for i in range(5)]
+    profile = c.converse("wrapper", 1, conversation)
+    assert isinstance(profile, Profile)
+    assert profile.columns == columns
+    assert len(profile.rows) == 5
+    moment = START if selection.selector == 1 else datetime(2026, 1, 8, 10, 15, tzinfo=UTC)
+    shown = {ENERGY: c.energy_at(moment) * 10, c.CLOCK: moment}
+    for column, unit, value in zip(columns, profile.units, profile.rows[0], strict=True):
+        assert unit == (None if column == c.CLOCK else "Wh")
+        assert column == EXPORTED or value == shown[column]
+
+
+def listed_by(version: int, modes: list[int]) -> list[ListedObject]:
+    """What a client learns of a meter whose association is of this version."""
+    rights = array(*(structure(Item(Tag.INTEGER, i), Item(Tag.ENUM, m)) for i, m in enumerate(modes)))
+    elements = [
+        structure(
+            Item(Tag.LONG_UNSIGNED, class_id),
+            Item(Tag.UNSIGNED, its_version),
+            octet_string(bytes(name)),
+            structure(rights, array()),
+        )
+        for class_id, its_version, name in ((3, 0, c.ENERGY), (15, version, OBIS(0, 0, 40, 0, 0)))
+    ]
+
+    def conversation(connection: Connection) -> Procedure[list[ListedObject] | Refusal]:
+        return (yield from read_object_list(connection))
+
+    the_meter = c.meter()
+    real = the_meter.session
+
+    def session(sap: int) -> Session:
+        made = real(sap)
+        name = OBIS(0, 0, 40, 0, 0)
+        made.view.objects = {**made.view.objects, name: COSEMObject(15, version, name, {2: array(*elements)})}
+        return made
+
+    the_meter.session = session  # type: ignore[method-assign]
+    found = c.converse("wrapper", 1, conversation, the_meter)
+    assert isinstance(found, list)
+    return found
+
+
+def test_access_modes_are_a_list_until_version_2_and_bits_from_version_3_on() -> None:
+    """No access, read only, write only, both, and the same three authenticated; then bit 0 is reading."""
+    for version in (0, 1, 2):
+        (energy, _) = listed_by(version, list(range(7)))
+        assert [energy.readable(number) for number in range(7)] == [
+            False,
+            True,
+            False,
+            True,
+            True,
+            False,
+            True,
+        ]
+    (energy, _) = listed_by(3, [0, 1, 2, 3, 4, 5, 6, 0xFF, 0xFE])
+    readable = [False, True, False, True, False, True, False, True, False]
+    assert [energy.readable(number) for number in range(9)] == readable
+    assert not energy.readable(77)
+    assert ListedObject(3, 0, c.ENERGY).readable(77)
 
 
 @EVERY_FRAMING

@@ -91,13 +91,38 @@ def test_each_cause_has_its_own_words() -> None:
         unprotect(content, KEYS, b"")
     with pytest.raises(AccessDenied, match="broadcast key, which is missing"):
         unprotect(bytes((BOTH | BROADCAST,)) + content[1:], KEYS, TITLE)
-    with pytest.raises(AccessDenied, match="suite 1"):
-        unprotect(b"\x31" + content[1:], KEYS, TITLE)
+    with pytest.raises(AccessDenied, match="suite 5"):
+        unprotect(b"\x35" + content[1:], KEYS, TITLE)
+    with pytest.raises(AccessDenied, match="suite 2 has keys of 32 octets, this one has 16"):
+        unprotect(b"\x32" + content[1:], KEYS, TITLE)
     with pytest.raises(AccessDenied, match="compressed"):
         unprotect(bytes((COMPRESSED,)) + content[1:], KEYS, TITLE)
     for cut in range(17):
         with pytest.raises(RemoteProtocolError):
             unprotect(content[:cut], KEYS, TITLE)
+
+
+@pytest.mark.parametrize(("suite", "size"), [(0, 16), (1, 16), (2, 32)])
+def test_every_suite_protects_alike_with_keys_of_its_size(suite: int, size: int) -> None:
+    keys = Keys(bytes(range(size)), bytes(range(size)))
+    for control in (AUTHENTICATED, ENCRYPTED, BOTH):
+        content = protect(REQUEST, control | suite, keys, TITLE, 5)
+        opened = unprotect(content, keys, TITLE)
+        assert opened.plaintext == REQUEST
+        assert opened.verified == bool(control & AUTHENTICATED)
+        assert opened.header.suite == suite
+        for other in {16, 32} - {size}:
+            with pytest.raises(AccessDenied, match=f"suite {suite} has keys of {size} octets"):
+                unprotect(content, Keys(bytes(other), bytes(other)), TITLE)
+
+
+def test_what_the_envelope_says_is_under_the_tag_too() -> None:
+    for control in (AUTHENTICATED, BOTH):
+        content = protect(REQUEST, control, KEYS, TITLE, 5, b"\x08said")
+        assert unprotect(content, KEYS, TITLE, b"\x08said").verified
+        for other in (b"", b"\x08Said"):
+            with pytest.raises(AccessDenied, match="the authentication key is wrong"):
+                unprotect(content, KEYS, TITLE, other)
 
 
 def test_the_broadcast_bit_chooses_the_broadcast_key() -> None:
@@ -112,7 +137,9 @@ def test_keys_and_counters_that_do_not_fit_are_our_error() -> None:
     for wrong in (
         lambda: Keys(b"short"),
         lambda: Keys(bytes(16), b"short"),
-        lambda: protect(REQUEST, 0x31, KEYS, TITLE, 1),
+        lambda: protect(REQUEST, 0x32, KEYS, TITLE, 1),
+        lambda: protect(REQUEST, 0x33, KEYS, TITLE, 1),
+        lambda: protect(REQUEST, BOTH | COMPRESSED, KEYS, TITLE, 1),
         lambda: protect(REQUEST, BOTH, KEYS, b"short", 1),
         lambda: protect(REQUEST, BOTH, KEYS, TITLE, 1 << 32),
         lambda: protect(REQUEST, BOTH, Keys(bytes(16)), TITLE, 1),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polymeter.protocols.dlms.push import PushedWrappers
+from polymeter.protocols.dlms.pushes import PushedWrappers
 from polymeter.protocols.dlms.wrapper import Wrapper, decode_wrapper, encode_wrapper, wrapper_size
 from polymeter.protocols.wire import LocalProtocolError, NeedData, RemoteProtocolError, Tree
 

@@ -310,6 +310,35 @@ def test_midnight_between_date_and_time_is_noticed() -> None:
     assert clock == datetime(2026, 2, 1, 0, 0, 1)
 
 
+def test_a_meter_that_is_silent_about_its_date_is_asked_for_the_other_forms() -> None:
+    heard: list[bytes] = []
+    script = [b""] * 3 + [encode(DataMessage("0.9.4(260131120509)"))]
+    (clock,) = run_simulated(
+        session(lambda c: read_clock(c, options=QUICK)), scripted(*script, heard=heard)
+    ).result
+    assert clock == NOW
+    assert [command.count(b"0.9.2") for command in heard[:4]] == [1, 1, 1, 0]
+
+
+def test_a_date_without_a_time_of_day_is_no_clock() -> None:
+    memory = Memory()
+    memory.values = {"0.9.2": "260131", "0.9.4": "260131120509"}
+    assert run_simulated(session(read_clock), serve(memory.meter())).result == [NOW]
+    del memory.values["0.9.4"]
+    assert isinstance(run_simulated(session(read_clock), serve(memory.meter())).result[0], str)
+
+
+def test_a_clock_that_never_stands_still_is_given_up() -> None:
+    class Racing(Memory):
+        def registers(self) -> dict[str, DataSet]:
+            self.values["0.9.2"] = str(int(self.values["0.9.2"]) + 1)
+            return super().registers()
+
+    racing = Racing()
+    racing.values["0.9.2"] = "260101"
+    assert isinstance(run_simulated(session(read_clock), serve(racing.meter())).result[0], str)
+
+
 def test_the_forms_of_a_clock_are_the_meter_types() -> None:
     assert clock_commands(CLOCK_FORMS, NOW) == [("W1", "0.9.2(260131)"), ("W1", "0.9.1(120509)")]
     forms = "W5 0.9.1({season}%H%M%S)({password});W5 0.9.2({season}%y%m%d)({password})"

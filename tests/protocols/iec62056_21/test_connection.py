@@ -19,8 +19,8 @@ from polymeter.protocols.iec62056_21 import (
     Request,
     encode,
 )
+from polymeter.protocols.iec62056_21.blocks import LINE_MAX
 from polymeter.protocols.iec62056_21.connection import NOISE_MAX
-from polymeter.protocols.iec62056_21.frames import LINE_MAX
 from polymeter.protocols.wire import (
     NEED_DATA,
     LocalProtocolError,
@@ -28,6 +28,7 @@ from polymeter.protocols.wire import (
     ProtocolError,
     RemoteProtocolError,
 )
+from tests.effort import finishes, steps
 from tests.protocols.iec62056_21.strategies import cuts
 
 EVENTS: dict[str, Event] = {
@@ -257,6 +258,52 @@ def test_a_long_block_byte_by_byte_is_searched_once() -> None:
         assert hearing.next_event() is NEED_DATA
     hearing.receive_data(message[-1:])
     assert isinstance(hearing.next_event(), DataMessage)
+
+
+HOSTILE = {
+    "slashes": b"/",
+    "long lines": b"/" + b"x" * 40,
+    "block starts": b"\x02",
+    "command starts": b"\x01R1\x02",
+    "acknowledgements": b"\x06",
+    "repeats": b"\x15",
+    "noise": b"z",
+    "line ends": b"\r\n",
+    "exclamation marks": b"!x",
+    "almost an end": b"!\r",
+    "blocks": encode(EVENTS["data"]),
+    "identifications": encode(EVENTS["identification"]),
+}
+
+
+def listen(state: str, data: bytes, piece: int) -> None:
+    hearing = connection("reader", state)
+    for start in range(0, len(data), piece):
+        hearing.receive_data(data[start : start + piece])
+        while True:
+            try:
+                if hearing.next_event() is NEED_DATA:
+                    break
+            except RemoteProtocolError:
+                pass
+
+
+@pytest.mark.parametrize(("state", "piece"), [("requested", 1), ("pushing", 1), ("switching", 10_000)])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_work_grows_at_most_linearly_with_what_is_heard(kind: str, state: str, piece: int) -> None:
+    unit = HOSTILE[kind]
+    small, large = (unit * (size // len(unit)) for size in (1000, 4000))
+    first, second = (steps(lambda data=data: listen(state, data, piece)) for data in (small, large))
+    assert first <= 120 * len(small)
+    assert second <= 4.5 * first + 1000
+
+
+@pytest.mark.parametrize("state", ["pushing", "reading out"])
+@pytest.mark.parametrize("kind", ["long lines", "noise", "line ends", "exclamation marks", "almost an end"])
+def test_what_was_searched_is_not_searched_again(kind: str, state: str) -> None:
+    unit = HOSTILE[kind]
+    with finishes():
+        listen(state, unit * (100_000 // len(unit)), 50)
 
 
 @settings(max_examples=300)

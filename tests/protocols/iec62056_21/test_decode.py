@@ -25,6 +25,7 @@ from polymeter.protocols.iec62056_21 import (
     records,
 )
 from polymeter.protocols.wire import NEED_DATA, Decoded, DecodeOptions, Record
+from tests.effort import finishes, steps
 from tests.vectors import Case, check_case, load_vectors, telegram, vector_id
 from tools.fuzz_targets import check_cover
 
@@ -318,7 +319,67 @@ def test_any_bytes_are_decoded_or_refused_and_covered(data: bytes) -> None:
     assert sum(frame.layers[0].length for frame in frames) <= len(data)
 
 
-def test_a_large_capture_takes_time_in_proportion() -> None:
-    assert len(decode(READ_OUT * 500, explain=False)) == 500
-    assert len(decode(b"\x02" * 20_000, explain=False)) == 20_000
-    assert len(decode(b"/" * 20_000, explain=False)) == 20_000
+HOSTILE = {
+    "block starts": lambda size: b"\x02" * size,
+    "command starts": lambda size: b"\x01" * size,
+    "commands that break off": lambda size: b"\x01R1\x02" * (size // 4),
+    "slashes": lambda size: b"/" * size,
+    "acknowledgements": lambda size: b"\x06" * size,
+    "options": lambda size: b"\x06050\r\n" * (size // 6),
+    "padding": lambda size: b"\x00" * size,
+    "noise": lambda size: b"x" * size,
+    "identifications": lambda size: b"/PMX5\r\n" * (size // 7),
+    "pushes that do not end": lambda size: b"/PMX3\r\n\r\n(" * (size // 10),
+    "pushes without values": lambda size: b"x/PMX3\r\n\r\n" * (size // 10),
+    "pushes without values that end": lambda size: b"/PMX3\r\n\r\n!\r\n" * (size // 12),
+    "open brackets": lambda size: b"/PMX3\r\n\r\n" + b"(" * size,
+    "read-outs": lambda size: READ_OUT * (size // len(READ_OUT)),
+    "read-outs that break off": lambda size: READ_OUT[:-2] * (size // len(READ_OUT)),
+    "all but parity": lambda size: b"/PMX5\xb1\r\n" * (size // 8),
+    "tiny blocks": lambda size: encode(DataMessage("(1)")) * (size // 6),
+    "tiny refusals": lambda size: encode(DataMessage("(ER1)" * (size // 5))),
+    "a profile": lambda size: encode(DataMessage(PROFILE + "(1)\r\n" * (size // 5))),
+    "headers": lambda size: encode(DataMessage(PROFILE * (size // len(PROFILE)))),
+    "times": lambda size: encode(DataMessage("1.6.0(1)" + "(2601311015)" * (size // 12))),
+}  # fmt: skip
+PROFILE = "P.01(0260131101500)(00)(15)(1)(1.5.0)(kW)\r\n"
+hostile = pytest.mark.parametrize("kind", HOSTILE)
+
+
+@hostile
+@pytest.mark.parametrize("explain", [False, True])
+def test_work_grows_at_most_linearly_with_the_input(kind: str, explain: bool) -> None:
+    small, large = (HOSTILE[kind](size) for size in (1500, 6000))
+    first, second = (steps(lambda data=data: decode(data, explain=explain)) for data in (small, large))
+    assert first <= 150 * len(small)
+    assert second <= 4.5 * first + 500
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "slashes", "noise", "padding", "all but parity", "open brackets", "tiny refusals", "times",
+        "pushes that do not end", "pushes without values",
+    ],
+)  # fmt: skip
+def test_expressions_do_not_look_at_everything_again_and_again(kind: str) -> None:
+    data = HOSTILE[kind](300_000)
+    with finishes():
+        detect(data)
+        decode(data, explain=False)
+
+
+def test_rubbish_is_one_bad_message_and_what_follows_is_read() -> None:
+    rubbish = b"/////\x02\x02\x01/x\x02xyz"
+    first, second, third = decode(READ_OUT + rubbish + READ_OUT)
+    assert (first.valid, second.valid, third.valid) == (True, False, True)
+    assert second.layers[0].length == len(rubbish)
+    assert third.records == first.records
+    assert [frame.valid for frame in decode(rubbish)] == [False]
+
+
+def test_a_read_out_that_breaks_off_keeps_the_name_of_no_other() -> None:
+    first, second = decode(READ_OUT[:40] + READ_OUT)
+    assert (first.valid, first.records) == (False, ())
+    assert (second.valid, second.records) == (True, RIGHT)
+    assert second.meter.identification == "SIM100"

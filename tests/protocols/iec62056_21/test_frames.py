@@ -1,8 +1,5 @@
 """What was encoded decodes to itself, what was decoded encodes to the same bytes."""
 
-import functools
-import operator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +9,6 @@ from polymeter.protocols.iec62056_21 import (
     Break,
     Command,
     DataMessage,
-    DataSet,
     Event,
     Identification,
     OptionSelect,
@@ -20,14 +16,12 @@ from polymeter.protocols.iec62056_21 import (
     Request,
     block_check,
     decode_block,
-    decode_data,
     decode_line,
     encode,
-    encode_data,
 )
-from polymeter.protocols.iec62056_21.frames import block_end, decode_option
+from polymeter.protocols.iec62056_21.frames import decode_option
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Tree
-from tests.protocols.iec62056_21.strategies import data_lines, frames
+from tests.protocols.iec62056_21.strategies import frames
 
 
 def decode(data: bytes, tree: Tree | None = None) -> Event:
@@ -58,28 +52,6 @@ def test_every_byte_of_a_frame_is_explained(frame: Event) -> None:
     leaves = list(tree.finish().leaves())
     assert b"".join(leaf.raw for leaf in leaves) == data
     assert len(data) == 1 or "unexplained" not in {leaf.name for leaf in leaves}
-
-
-@given(data_lines, st.booleans())
-def test_data_lines_survive_the_wire(lines: tuple[tuple[DataSet, ...], ...], end: bool) -> None:
-    text = encode_data(lines, end)
-    decoded = decode_data(text)
-    assert encode_data(decoded, end) == text
-    for line in decoded:
-        for data_set in line:
-            assert text[data_set.offset :].startswith(data_set.address + "(")
-
-
-@given(st.binary(max_size=70))
-def test_the_block_check_is_the_exclusive_or(data: bytes) -> None:
-    assert block_check(data) == functools.reduce(operator.xor, data, 0)
-
-
-@pytest.mark.parametrize(
-    ("block", "check"), [(b"B0\x03", 0x71), (b"P1\x02(00000000)\x03", 0x61), (b"P0\x02(00000000)\x03", 0x60)]
-)
-def test_block_checks_seen_in_the_field(block: bytes, check: int) -> None:
-    assert block_check(block) == check
 
 
 @given(frames.filter(lambda frame: isinstance(frame, DataMessage | Command | Break)), st.data())
@@ -144,6 +116,21 @@ def test_a_command_that_is_none_is_refused(body: bytes) -> None:
         decode_block(b"\x01" + body + b"\x03" + bytes([block_check(body + b"\x03")]))
 
 
+@pytest.mark.parametrize("block", [b"abc\x03", b"\x00\x03", b"/\x03"])
+def test_a_block_without_a_start_is_refused(block: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="begins with"):
+        decode_block(block + bytes([block_check(block[1:])]), offset=3)
+
+
+@pytest.mark.parametrize("inner", [b"\x01", b"\x02", b"\x03", b"\x04", b"\x81", b"\x84"])
+@pytest.mark.parametrize("start", [b"\x02", b"\x01R1\x02"])
+def test_a_control_character_inside_a_block_is_refused_at_its_place(start: bytes, inner: bytes) -> None:
+    block = start + b"1.8.0(" + inner + b")\x03"
+    with pytest.raises(RemoteProtocolError, match="control character") as caught:
+        decode_block(block + bytes([block_check(block[1:])]), offset=10)
+    assert caught.value.offset == 10 + len(start) + 6
+
+
 @pytest.mark.parametrize("block", [b"\x02", b"\x02\x03", b"\x02abc", b"\x01P1\x02(0)"])
 def test_a_block_without_an_end_is_refused(block: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="ends with"):
@@ -173,79 +160,3 @@ def test_a_block_without_an_end_is_refused(block: bytes) -> None:
 def test_what_the_wire_cannot_hold_is_our_mistake(event: Event) -> None:
     with pytest.raises(LocalProtocolError):
         encode(event)
-
-
-@pytest.mark.parametrize(
-    "data_set",
-    [
-        DataSet("a(", "1"),
-        DataSet("a", "1*2"),
-        DataSet("a", ")"),
-        DataSet("a", "1", "k\n"),
-        DataSet("\x03", ""),
-    ],
-)
-def test_what_a_data_set_cannot_hold_is_our_mistake(data_set: DataSet) -> None:
-    with pytest.raises(LocalProtocolError):
-        encode_data(((data_set,),))
-
-
-# data
-
-
-def test_units_are_told_apart_from_no_units() -> None:
-    ((one,), (two,), (three,)) = decode_data("a(1*kWh)\r\nb(2*)\r\nc(3)\r\n")
-    assert (one.unit, two.unit, three.unit) == ("kWh", "", None)
-
-
-def test_sets_before_an_exclamation_mark_on_their_line_are_kept() -> None:
-    lines = decode_data("1.8.0(1)\r\n2.8.0(2)3.8.0(3)!\r\n")
-    assert [data_set.address for line in lines for data_set in line] == ["1.8.0", "2.8.0", "3.8.0"]
-
-
-@pytest.mark.parametrize(
-    "text", ["1.8.0(1", "1.8.0", "1.8.0(1)x\r\n", "a(1)\r\n!x\r\n", "a((1))", "a(1*2*3)b"]
-)
-def test_what_is_no_data_set_is_refused_at_its_place(text: str) -> None:
-    with pytest.raises(RemoteProtocolError, match="is no data set") as caught:
-        decode_data(text, offset=100)
-    assert 100 <= caught.value.offset <= 100 + len(text)
-
-
-def test_without_strictness_the_rest_is_read() -> None:
-    lines = decode_data("a(1)\r\nHELLO\r\nb(2)rest\r\nc(3)\r\n", strict=False)
-    assert [line[0].address for line in lines] == ["a", "b", "c"]
-
-
-@given(st.text(st.characters(max_codepoint=255), max_size=80))
-def test_any_text_is_read_or_refused_and_explained(text: str) -> None:
-    for strict in (True, False):
-        tree = Tree(text.encode("latin-1"), "data")
-        try:
-            decode_data(text, tree, strict=strict)
-        except RemoteProtocolError:
-            assert strict
-        assert "".join(leaf.raw.decode("latin-1") for leaf in tree.finish().leaves()) == text
-
-
-# where blocks end
-
-
-@pytest.mark.parametrize(
-    ("data", "end"),
-    [
-        (b"\x02abc\x03q", 6),
-        (b"\x02abc\x04q", 6),
-        (b"\x02abc\x03", None),
-        (b"\x02abc", None),
-        (b"\x02abc\x02def\x03q", 4),
-        (b"\x02abc\x01P1\x03q", 4),
-        (b"\x01P1\x02(0)\x03q", 9),
-        (b"\x01P1\x02(0)\x02abc\x03q", 7),
-        (b"\x01\x03q", 3),
-        (b"\x02\x03\x03", 3),
-    ],
-)
-def test_a_block_ends_at_its_check_or_where_another_begins(data: bytes, end: int | None) -> None:
-    assert block_end(data, 0) == end
-    assert block_end(b"xx" + data, 2) == (None if end is None else end + 2)

@@ -115,6 +115,17 @@ def test_what_it_cannot_do_is_an_error_set(command: Command) -> None:
     assert after(meter(), Request(), OptionSelect("0", "5", "1"), command) == [DataMessage("(ERROR)")]
 
 
+def test_partial_writes_without_end_are_forgotten() -> None:
+    written: list[str] = []
+    endless = meter(write=lambda address, value: written.append(value) is None)
+    after(endless, Request(), OptionSelect("0", "5", "1"))
+    answers = [after(endless, Command("W3", f"1.8.0({n})", more=True)) for n in range(150)]
+    assert answers.count([DataMessage("(ERROR)")]) == 1
+    assert after(endless, Command("W3", "1.8.0(last)")) == [Acknowledge()]
+    assert written[-1] == "last"
+    assert len(written) <= 100
+
+
 def test_a_repeat_gives_the_last_answer_again() -> None:
     repeated = meter()
     said = after(repeated, Request(), OptionSelect())

@@ -34,7 +34,7 @@ from polymeter.protocols.wire import (
     TransportError,
 )
 from polymeter.transports.simulated import run_simulated
-from tests.conversations import Shell, each_shell
+from tests.conversations import Shell, each_shell, without_line
 
 REGISTERS = {"1.8.0": DataSet("1.8.0", "000123.456", "kWh"), "F.F": DataSet("F.F", "00")}
 SERIAL = Options(switches_baud=True, answer_timeout_s=3)
@@ -154,6 +154,56 @@ def test_a_damaged_read_out_of_mode_a_is_asked_for_anew() -> None:
     assert run_simulated(whole(Options()), damaged_once()).result.data == "1.8.0(1)\r\n!\r\n"
 
 
+@pytest.mark.parametrize("baud", [" ", "E"])
+def test_a_read_out_without_option_that_stays_damaged_or_away_is_given_up(baud: str) -> None:
+    def bad(block: bytes) -> Procedure[None]:
+        for _ in range(3):
+            yield Receive(60)
+            yield Send(encode(Identification("PMX", baud, "OLD")) + block)
+        yield Receive(60)
+
+    damaged = encode(DataMessage("1.8.0(1)\r\n!\r\n"))[:-1] + b"\x00"
+    with pytest.raises(RemoteProtocolError, match="block check"):
+        run_simulated(whole(Options(repeats=2)), bad(damaged))
+    with pytest.raises(TimedOut):
+        run_simulated(whole(Options(repeats=2, answer_timeout_s=1)), bad(b""))
+
+
+def test_another_meter_that_answers_in_between_is_an_error() -> None:
+    def two() -> Procedure[None]:
+        for name in ("ONE", "TWO"):
+            yield Receive(60)
+            yield Send(encode(Identification("PMX", " ", name)) + b"\x021.8.0(1)\r\n\x03\x00")
+        yield Receive(60)
+
+    with pytest.raises(RemoteProtocolError, match=r"another meter answers: .*TWO"):
+        run_simulated(whole(Options()), two())
+
+
+def test_a_meter_of_mode_b_that_is_asked_anew_is_heard_at_its_rate_again() -> None:
+    def damaged_once() -> Procedure[None]:
+        good = encode(DataMessage("1.8.0(1)\r\n!\r\n"))
+        for block in (good[:-1] + b"\x00", good):
+            yield SetLine(300, 7, "E")
+            yield Receive(60)
+            yield Send(encode(Identification("PMX", "E", "OLD")))
+            yield SetLine(9600, 7, "E")
+            yield Pause(0.2)
+            yield Send(block)
+        yield Receive(60)
+
+    told: list[SetLine] = []
+    assert run_simulated(lines(whole(), told), damaged_once()).result.data  # type: ignore[arg-type, attr-defined]
+    assert [line.baud for line in told] == [300, 9600, 300, 9600]
+
+
+@pytest.mark.parametrize("baud", ["A", "B", "C", "D", "E", "F"])
+def test_every_rate_of_mode_b_is_switched_to(baud: str) -> None:
+    told: list[SetLine] = []
+    run_simulated(lines(whole(), told), serve(meter(baud), reaction_s=0.03))  # type: ignore[arg-type]
+    assert [line.baud for line in told] == [300, 600 << "ABCDEF".index(baud)]
+
+
 # waking
 
 
@@ -181,6 +231,28 @@ def test_a_makers_own_bytes_wake_once() -> None:
 
     run_simulated(whole(Options(wake_up=bytes.fromhex("ff5500"))), sleeper())
     assert heard == [bytes.fromhex("ff5500")]
+
+
+def test_a_meter_that_slept_on_is_woken_again() -> None:
+    heard = []
+
+    def deep_sleeper() -> Procedure[None]:
+        for _ in range(4):
+            heard.append((yield Receive(60)))  # noqa: PERF401 - it yields
+        yield Send(encode(Identification("PMx", "5", "SIM100")))
+        yield Receive(60)
+        yield Send(encode(DataMessage("1.8.0(1)\r\n!\r\n")))
+        yield Receive(60)
+
+    options = Options(wake_up=b"\0" * 65, repeats=1, answer_timeout_s=3)
+    assert run_simulated(whole(options), deep_sleeper()).result.data == "1.8.0(1)\r\n!\r\n"
+    assert heard == [b"\0" * 65, b"/?!\r\n"] * 2
+
+
+def test_before_the_request_it_may_be_quiet() -> None:
+    quick = run_simulated(whole(Options()), without_line(serve(meter())))
+    quiet = run_simulated(whole(Options(quiet_s=0.25)), without_line(serve(meter())))
+    assert (quick.seconds, quiet.seconds) == (0, 0.25)
 
 
 # mode D
@@ -237,6 +309,22 @@ def test_a_push_byte_by_byte_and_with_parity() -> None:
         (decoded,) = decode(data)
         assert decoded.valid
         assert [str(record.value) for record in decoded.records] == ["1"]
+
+
+def test_a_damaged_push_is_passed_over_and_what_never_becomes_one_is_given_up() -> None:
+    whole_push = encode(Identification("PMX", "3", "PUSH")) + encode(PlainData("1.8.0(1)\r\n!\r\n"))
+
+    def chatter(last: bytes) -> Procedure[None]:
+        yield Send(whole_push[:20] + b"\x02\x03\x00")
+        for _ in range(2000 if not last else 3):
+            yield Send(encode(Identification("PMX", "3", "PUSH")) + b"\x021\x03\x00")
+        yield Send(last)
+        yield Receive(60)
+
+    ((_, data),) = run_simulated(pushed(), chatter(whole_push)).result
+    assert data == "1.8.0(1)\r\n!\r\n"
+    with pytest.raises(RemoteProtocolError, match="no whole push"):
+        run_simulated(pushed(), chatter(b""))
 
 
 def test_silence_instead_of_a_push_ends() -> None:
@@ -308,6 +396,32 @@ def test_a_missing_confirmation_is_told_and_taken_for_consent(confirmation: byte
 def test_another_option_than_the_one_chosen_is_a_refusal() -> None:
     with pytest.raises(AccessDenied, match="chooses"):
         run_simulated(hdlc_starts(Options()), scripted(b"\x06242\r\n"))
+
+
+def test_chatter_in_place_of_a_confirmation_is_heard_out_and_taken_for_consent() -> None:
+    def chattering() -> Procedure[None]:
+        yield Receive(60)
+        yield Send(encode(Identification("PMX", "5", "X", "2")))
+        yield Receive(60)
+        for _ in range(9):
+            yield Send(b"\x15")
+        yield Send((yield Receive(60)) + b"!")
+
+    handed, _ = run_simulated(hdlc_starts(Options()), chattering()).result
+    assert not handed.confirmed
+
+
+def test_the_switch_to_hdlc_may_be_delayed_or_left_out() -> None:
+    near: list[SetLine] = []
+    options = Options(switches_baud=True, switch_delay_s=0.1, follows_offer=False)
+    run_simulated(lines(hdlc_starts(options), near), scripted(b"\x06252\r\n"))  # type: ignore[arg-type]
+    assert near == [SetLine(300, 7, "E"), SetLine(300, 8, "N")]
+
+
+@pytest.mark.parametrize("baud", ["7", "A", " "])
+def test_a_rate_that_hdlc_does_not_have_is_refused(baud: str) -> None:
+    with pytest.raises(LocalProtocolError, match="no baud rate of mode E"):
+        next(start_mode_e(Connection("reader"), Identification("PMX", baud, "X", "2")))
 
 
 def test_mode_e_is_only_for_meters_that_offer_it() -> None:

@@ -19,6 +19,7 @@ from polymeter.protocols.iec62056_21 import (
     Repeat,
     Request,
     break_session,
+    choose,
     encode,
     log_in,
     read_out,
@@ -367,6 +368,40 @@ def test_a_session_that_the_meter_ends_is_its_fault() -> None:
         simulated(programming(QUICK, "1.8.0"), *OPEN, encode(Break()))
 
 
+@pytest.mark.parametrize("given", ["1.8.0", "1-0:1.8.0*255", "1.8.0*01", "0-1:1.8.0", "", "ENERGY", "1.8"])
+def test_an_answer_may_name_its_object_in_other_ways(given: str) -> None:
+    _, lines = simulated(programming(QUICK, "1.8.0"), *OPEN, encode(DataMessage(f"{given}(7)")))  # type: ignore[misc]
+    assert lines[0][0].value == "7"
+
+
+@pytest.mark.parametrize("given", ["2.8.0", "1.8.1", "1-0:1.7.0*255", "C.1.0"])
+def test_an_answer_about_another_object_is_never_a_value(given: str) -> None:
+    """As the answer to the request before is, when it comes late."""
+    with pytest.raises(RemoteProtocolError, match=r"not about 1\.8\.0"):
+        simulated(programming(QUICK, "1.8.0"), *OPEN, encode(DataMessage(f"{given}(7)")))
+
+
+def test_data_in_place_of_an_identification_an_operand_or_a_read_out_is_an_error() -> None:
+    wrong = encode(Command("P1", "(1)"))
+    with pytest.raises(RemoteProtocolError, match="operand is expected"):
+        simulated(programming(QUICK), OPEN[0], wrong)
+    with pytest.raises(RemoteProtocolError, match="data is expected"):
+        simulated(programming(QUICK, "1.8.0"), *OPEN, wrong)
+
+
+@pytest.mark.parametrize("mode", ["6", "9"])
+def test_a_manufacturers_mode_may_be_chosen(mode: str) -> None:
+    """What is said then is the manufacturer's matter; here the line goes to the rate that was chosen."""
+
+    def chosen() -> Procedure[None]:
+        connection = Connection("reader")
+        identification = yield from sign_on(connection, SERIAL)
+        yield from choose(connection, identification, mode, SERIAL)
+
+    done = list(steps(chosen(), encode(IDENTIFICATION)))
+    assert done[-3:] == [Send(f"\x0605{mode}\r\n".encode()), Pause(0.1), SetLine(9600, 7, "E")]
+
+
 # partial blocks
 
 
@@ -414,6 +449,12 @@ def test_silence_between_blocks_begins_the_answer_anew() -> None:
 def test_silence_between_blocks_is_given_up_in_the_end() -> None:
     with pytest.raises(TimedOut):
         read_parts(GOOD[0], None, GOOD[0], None, GOOD[0], None)
+
+
+def test_empty_blocks_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_MAX", 20)
+    with pytest.raises(RemoteProtocolError, match="more than 20"):
+        read_parts(*[encode(DataMessage("", more=True))] * 30)
 
 
 def test_blocks_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

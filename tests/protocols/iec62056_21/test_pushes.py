@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymeter.protocols.iec62056_21 import DataMessage, Identification, encode
-from polymeter.protocols.iec62056_21.frames import LINE_MAX
+from polymeter.protocols.iec62056_21.blocks import LINE_MAX
 from polymeter.protocols.iec62056_21.pushes import PushedReadOuts
 from polymeter.protocols.wire import NEED_DATA, NeedData, RemoteProtocolError
+from tests.effort import finishes
 from tests.protocols.iec62056_21.strategies import cuts
 
 LINE = encode(Identification("PMX", "5", "SIM100"))
@@ -56,6 +57,16 @@ def test_a_read_out_that_breaks_off_costs_no_other() -> None:
     assert frames(receiver) == [BLOCK]
 
 
+@pytest.mark.parametrize("whole", [LINE + BLOCK, PARITY], ids=["plain", "parity"])
+@pytest.mark.parametrize("cut", range(len(LINE) + 1, len(LINE + BLOCK) - 2))
+def test_the_next_one_keeps_its_identification(whole: bytes, cut: int) -> None:
+    receiver = PushedReadOuts()
+    receiver.receive_data(whole[:cut] + whole)
+    with pytest.raises(RemoteProtocolError):
+        receiver.next_frame()
+    assert frames(receiver) == [whole]
+
+
 def test_what_waits_is_bounded() -> None:
     receiver = PushedReadOuts(limit=1000)
     receiver.receive_data(b"\x02" + b"a" * 900)
@@ -71,3 +82,15 @@ def test_chatter_without_a_block_does_not_pile_up() -> None:
         receiver.receive_data(b"chatter " * 50)
         assert receiver.next_frame() is NEED_DATA
     assert len(receiver._buffer) <= LINE_MAX
+
+
+@pytest.mark.parametrize("noise", [b"x", b"/", b"\xaf", b"/PMX5\r\n", b"\x01"])
+def test_noise_is_looked_at_once(noise: bytes) -> None:
+    """A block that comes byte by byte behind much noise: the noise is not searched for each byte."""
+    receiver = PushedReadOuts()
+    receiver.receive_data(noise * (200_000 // len(noise)))
+    with finishes():
+        for byte in LINE + BLOCK * 1000 + LINE + BLOCK:
+            receiver.receive_data(bytes([byte]))
+            frame = receiver.next_frame()
+    assert frame == LINE + BLOCK

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polymeter.protocols.iec62056_21 import DataSet, decode_data, records
-from polymeter.protocols.iec62056_21.readings import is_refusal, parse_time, refusal_text
+from polymeter.protocols.iec62056_21.readings import _short_address, is_refusal, parse_time, refusal_text
 from polymeter.protocols.wire import RemoteProtocolError, Value
 
 
@@ -38,6 +38,10 @@ def read(text: str) -> list[tuple[str, Value, str | None]]:
         ("C.1.0(12345)", "12345", None),
         ("96.8.0(0001234*h)", Decimal(1234), "h"),
         ("F.F(00)", "00", None),
+        ("1.0.0(0260131101500)", "0260131101500", None),
+        ("1.0.0(1260131101500)", Decimal(1260131101500), None),
+        ("1.0.0(00.250*kW)", Decimal("0.250"), "kW"),
+        ("0.9.4(090131101500)", "090131101500", None),
         ("1.8.0(abc)", "abc", None),
         ("1.8.0()", "", None),
         ("1.8.0(1-2)", "1-2", None),
@@ -47,6 +51,26 @@ def read(text: str) -> list[tuple[str, Value, str | None]]:
 def test_a_value_is_what_it_reads_as(text: str, value: Value, unit: str | None) -> None:
     ((_, given, found),) = read(text)
     assert (given, type(given), found) == (value, type(value), unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1.8.0(000123.4)(kWh)", [("1.8.0", Decimal("123.4"), "kWh")]),
+        ("1.8.0(000123.4)(KWH)(24-03-11 10:15)", [("1.8.0", Decimal("123.4"), "kWh")]),
+        ("1.8.0(7)(m^3)", [("1.8.0", Decimal(7), "m3")]),
+        ("1.8.0(7*kWh)(kWh)", [("1.8.0", Decimal(7), "kWh"), ("1.8.0", "kWh", None)]),
+        ("1.8.0(7)(kWh*x)", [("1.8.0", Decimal(7), None), ("1.8.0", "kWh", "x")]),
+        ("1.8.0(7)(DE)", [("1.8.0", Decimal(7), None), ("1.8.0", "DE", None)]),
+        ("C.1.0(7)(V)", [("C.1.0", "7", None), ("C.1.0", "V", None)]),
+        ("1.8.0(7)2.8.0(kWh)", [("1.8.0", Decimal(7), None), ("2.8.0", "kWh", None)]),
+        ("1.8.0(7)()(kWh)", [("1.8.0", Decimal(7), None), ("1.8.0", "", None), ("1.8.0", "kWh", None)]),
+    ],
+)
+def test_a_unit_may_stand_in_the_set_behind_its_number(
+    text: str, expected: list[tuple[str, Value, str]]
+) -> None:
+    assert read(text) == expected
 
 
 def test_forty_digits_stay_forty_digits() -> None:
@@ -176,3 +200,16 @@ def test_no_text_raises_anything_foreign(text: str) -> None:
             lines = decode_data(data, strict=False)
         for record in records(lines):
             assert isinstance(record.value, Decimal | str)
+
+
+def test_a_line_without_sets_has_no_records() -> None:
+    assert list(records([(), (DataSet("1.8.0", "1"),), ()])) == list(records([(DataSet("1.8.0", "1"),)]))
+
+
+def test_a_name_however_long_is_a_name_and_not_remembered() -> None:
+    remembered = _short_address.cache_info().currsize
+    for number in range(50):
+        name = f"{number}" * 5000
+        (record,) = records([(DataSet(name, "1"),)])
+        assert (record.name, record.obis, record.value) == (name, None, Decimal(1))
+    assert _short_address.cache_info().currsize == remembered

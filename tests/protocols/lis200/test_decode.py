@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from polymeter.catalogue import PROTOCOLS, decode_frames
 from polymeter.protocols.iec62056_21 import Command, DataMessage, Identification, encode
 from polymeter.protocols.lis200 import decode, detect
+from tests.effort import finishes, steps
 from tests.vectors import check_case, load_vectors, telegram, vector_id
 from tools.fuzz_targets import check_cover
 
@@ -53,6 +54,11 @@ def test_addresses_are_explained() -> None:
 def test_values_keep_what_they_are(text: str, name: str, value: object) -> None:
     (record,) = decode(encode(DataMessage(text)))[0].records
     assert (record.name, record.value) == (name, value)
+
+
+def test_a_name_that_is_no_address_stays_as_it_is() -> None:
+    (record,) = decode(encode(DataMessage("REMARK(seen)")))[0].records
+    assert (record.name, record.value, record.obis) == ("REMARK", "seen", None)
 
 
 def test_the_serial_number_is_the_meters_id() -> None:
@@ -144,3 +150,36 @@ def test_no_bytes_raise(data: bytes) -> None:
     assert [(f.valid, f.records) for f in decode(data)] == [
         (f.valid, f.records) for f in decode(data, explain=False)
     ]
+
+
+HOSTILE = {
+    "block starts": lambda size: b"\x02" * size,
+    "acknowledgements": lambda size: b"\x06" * size,
+    "values": lambda size: encode(DataMessage("2:300.0(1*m3)\r\n" * (size // 15))),
+    "rows": lambda size: encode(DataMessage("(1)(2026-01-31,06:00:00)(7.5)\r\n" * (size // 31))),
+    "one row": lambda size: encode(DataMessage("(2026-01-31,06:00:00)" * (size // 21))),
+    "one row of numbers": lambda size: encode(DataMessage("(1)" * (size // 3))),
+    "refusals": lambda size: encode(DataMessage("(#0017)\r\n" * (size // 9))),
+    "one refusal at the end": lambda size: encode(
+        DataMessage("2:300.0(1*m3)\r\n" * (size // 15) + "(#0017)")
+    ),
+    "empty brackets": lambda size: encode(DataMessage("()" * (size // 2))),
+    "a long address": lambda size: encode(DataMessage("1" * size + ":300.0(1)")),
+    "line ends": lambda size: encode(DataMessage("\n(" + "1" * size)),
+}
+
+
+@pytest.mark.parametrize("explain", [False, True])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_work_grows_at_most_linearly_with_the_input(kind: str, explain: bool) -> None:
+    small, large = (HOSTILE[kind](size) for size in (1500, 6000))
+    first, second = (steps(lambda data=data: decode(data, explain=explain)) for data in (small, large))
+    assert first <= 200 * len(small)
+    assert second <= 4.5 * first + 500
+
+
+@pytest.mark.parametrize("kind", ["rows", "one row of numbers", "refusals", "a long address", "line ends"])
+def test_expressions_do_not_look_at_everything_again_and_again(kind: str) -> None:
+    with finishes():
+        detect(HOSTILE[kind](100_000))
+        decode(HOSTILE[kind](100_000), explain=False)

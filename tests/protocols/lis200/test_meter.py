@@ -50,6 +50,8 @@ def said(meter: Meter, command: str, data: str) -> str:
         ("R1", "1:V.0(1;7;;)", "(#0104)"),
         ("R1", "1:V.0(1;;0;)", "(#0105)"),
         ("R1", "1:V.A(1;2;;)", "(2)"),
+        ("R1", f"1:V.A(1;{'0' * 5000}2;{'9' * 5000};)", "(2)"),
+        ("R1", "1:V.A(1;²;;)", "(0)"),
         ("R1", "1:V.4(1;;;)", "(1:160)"),
         ("R1", "1:V.0(1;;;)", "(1)\r\n(2)\r\n(3)"),
         ("W1", "nonsense(1)", "(#0001)"),
@@ -83,3 +85,33 @@ def test_a_password_is_taken_and_opens_nothing(meter: Meter) -> None:
 
 def test_the_read_out_has_every_object(meter: Meter) -> None:
     assert meter.answer(OptionSelect("0", "5", "0")) == (DataMessage("2:300.0(7*m3)\r\n!\r\n"),)
+
+
+def test_a_lock_takes_its_code_and_when_open_a_new_one(meter: Meter) -> None:
+    def write(value: str) -> object:
+        (answer,) = meter.answer(Command("W1", f"4:171.0({value})"))
+        return answer
+
+    assert write("9") == DataMessage("(#0017)")
+    assert write("0") == Acknowledge()
+    assert write("9") == Acknowledge()
+    another = meter.session()
+    assert another.answer(Command("W1", "4:171.0(0)")) == (DataMessage("(#0017)"),)
+    assert another.answer(Command("W1", "4:171.0(9)")) == (Acknowledge(),)
+
+
+@pytest.mark.parametrize(
+    ("position", "start", "end", "found"),
+    [
+        ("1", "2", "", ["2", "3"]),
+        ("1", "", "2", ["1", "2"]),
+        ("1", "002", "0002", ["2"]),
+        ("1", "2", "10", ["2", "3"]),
+    ],
+)
+def test_ordinal_numbers_are_compared_as_numbers(
+    meter: Meter, position: str, start: str, end: str, found: list[str]
+) -> None:
+    assert said(meter, "R1", f"1:V.0({position};{start};{end};)") == "\r\n".join(
+        f"({each})" for each in found
+    )

@@ -1,7 +1,7 @@
 """Locks, objects and archives against a device, and against scripts that misbehave."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -34,7 +34,9 @@ from polymeter.protocols.lis200 import (
     read_archive,
     read_clock,
     read_columns,
+    read_last,
     read_unit,
+    read_zone,
     serve,
     set_clock,
     sign_on,
@@ -42,7 +44,7 @@ from polymeter.protocols.lis200 import (
     write,
 )
 from polymeter.protocols.procedure import Procedure, Receive, Send
-from polymeter.protocols.wire import AccessDenied, RemoteProtocolError, TimedOut
+from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError, TimedOut
 from polymeter.transports.simulated import run_simulated
 from tests.conversations import Shell, each_shell
 
@@ -163,6 +165,33 @@ def test_a_higher_lock_writes_what_a_lower_one_may_and_not_the_other_way() -> No
     assert done(lambda c: open_lock(c, CUSTOMER, "0"), lambda c: write(c, CLOCK, "x"))[1] == Refusal(19)
 
 
+def test_an_open_lock_is_left_alone() -> None:
+    """Its code object would take what it is given for a new code."""
+    device = Device()
+    results = done(
+        lambda c: open_lock(c, CUSTOMER, "0"),
+        lambda c: open_lock(c, CUSTOMER, "guess"),
+        lambda c: is_open(c, CUSTOMER),
+        device=device,
+    )
+    assert results == [None, None, True]
+    assert device.meter.codes[CUSTOMER] == "0"
+
+
+def test_a_code_is_changed_by_whoever_writes_it_on_purpose() -> None:
+    device = Device()
+    changed = [lambda c: open_lock(c, CUSTOMER, "0"), lambda c: write(c, "4:171", "new")]
+    assert done(*changed, device=device) == [None, None]
+    with pytest.raises(AccessDenied, match="wrong access code"):
+        done(lambda c: open_lock(c, CUSTOMER, "0"), device=device)
+    assert done(lambda c: open_lock(c, CUSTOMER, "new"), device=device) == [None]
+
+
+@pytest.mark.parametrize("state", ["(#0018)", "4:170.0()", "4:170.0(0)", "4:170.0(000)"])
+def test_a_lock_whose_state_is_not_told_is_opened(state: str) -> None:
+    assert answered(lambda c: open_lock(c, CUSTOMER, "0", QUICK), data(state), encode(Acknowledge())) is None
+
+
 def test_locks_are_closed_again_in_the_next_session() -> None:
     device = Device()
     done(lambda c: open_lock(c, CUSTOMER, "0"), device=device)
@@ -257,6 +286,31 @@ def test_columns_that_are_known_are_not_asked_for_again() -> None:
     assert asked[0] == tuple(cell.column for cell in rows[0].cells)
 
 
+@pytest.mark.parametrize(
+    ("days", "expected"), [(1, [24, 25]), (3, [22, 23, 24, 25]), (365, list(range(1, 26)))]
+)
+def test_the_last_rows_are_those_since_the_devices_clock(days: int, expected: list[int]) -> None:
+    device = Device()
+    device.values["1:400"] = "2026-01-25,06:00:00"
+    (rows,) = done(lambda c: read_last(c, 3, timedelta(days=days), 3, QUICK), device=device)
+    assert [row.time.day for row in rows] == expected
+
+
+def test_the_last_rows_of_a_device_without_rows_clock_or_archive() -> None:
+    assert done(lambda c: read_last(c, 3, timedelta(1)), device=Device(rows=[])) == [[]]
+    assert done(lambda c: read_last(c, 9, timedelta(1))) == [Refusal(100)]
+    with pytest.raises(LocalProtocolError, match="calendar"):
+        done(lambda c: read_last(c, 3, timedelta(days=1_000_000)))
+    assert answered(lambda c: read_last(c, 3, timedelta(1)), data("(#0002)")) == Refusal(2)
+
+
+def test_the_zone_is_in_minutes() -> None:
+    assert answered(read_zone, data("1:40F.0(-90*min)")) == timezone(timedelta(minutes=-90))
+    assert answered(read_zone, data("(#0002)")) == Refusal(2)
+    with pytest.raises(RemoteProtocolError, match="minutes ahead"):
+        answered(read_zone, data("1:40F.0(UTC)"))
+
+
 # scripts that misbehave
 
 
@@ -322,6 +376,18 @@ def test_a_damaged_block_is_asked_for_again() -> None:
 def test_silence_ends_the_wait() -> None:
     with pytest.raises(TimedOut):
         answered(lambda c: read(c, "2:300", QUICK), b"", b"", b"")
+
+
+def test_silence_between_blocks_begins_the_archive_anew_and_ends_in_the_end() -> None:
+    part = encode(DataMessage("(1)", more=True))
+    read_all = lambda c: read_archive(c, 3, 1, None, None, QUICK, known=())  # noqa: E731
+    assert len(answered(read_all, part, b"", part, data("(2)"))) == 2
+    with pytest.raises(TimedOut):
+        answered(read_all, *[part, b""] * 3)
+
+
+def test_a_clock_that_is_refused_is_an_answer() -> None:
+    assert answered(read_clock, data("(#0018)")) == Refusal(18)
 
 
 def test_a_request_that_is_never_understood_is_told() -> None:

@@ -5,7 +5,7 @@ import pytest
 from polymeter.protocols import mbus
 from polymeter.protocols.mbus import Connection, LongFrame, encode
 from polymeter.protocols.wire import NEED_DATA, RemoteProtocolError
-from tests.steps import steps
+from tests.effort import steps
 
 SMALL, LARGE = 3_000, 12_000
 HEADER = bytes(12)

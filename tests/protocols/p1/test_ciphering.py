@@ -1,6 +1,9 @@
 """Ciphered telegrams: the reason why one does not open says what to change."""
 
+from dataclasses import replace
+
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from polymeter.protocols import p1
 from polymeter.protocols.p1.ciphering import Damaged
@@ -98,3 +101,38 @@ def test_every_flipped_byte_of_an_envelope_is_noticed() -> None:
         flipped[index] ^= 0x55
         for decoded in p1.decode(bytes(flipped), DecodeOptions((KEY,)), explain=False):
             assert not decoded.valid or decoded.records == good
+
+
+def test_without_a_checksum_a_wrong_authentication_key_and_damage_look_alike_and_that_is_said() -> None:
+    old = b"/PMX5SIM\r\n\r\n1-0:1.8.0(000001.500*kWh)\r\n!\r\n"
+    frame = p1.encipher(old, KEY, TITLE, 7, OWN)
+    with pytest.raises(AccessDenied, match="authentication key is wrong, or the bytes are damaged"):
+        p1.decipher(frame, (KEY,), OTHER)
+    with pytest.raises(AccessDenied, match="missing: it is not the public one, or the bytes are damaged"):
+        p1.decipher(frame, (KEY,))
+    with pytest.raises(Damaged):
+        p1.decipher(replace(frame, ciphertext=frame.ciphertext[:-5]), (KEY,), OWN)
+
+
+@pytest.mark.parametrize("security", [0x10, 0x20])
+def test_an_envelope_that_only_enciphers_or_only_authenticates(security: int) -> None:
+    if security == 0x20:
+        bare = replace(sealed(), tag=b"", security=0x20)
+        assert p1.decipher(bare, (OTHER, KEY)) == telegram()
+        with pytest.raises(AccessDenied, match="the key is wrong"):
+            p1.decipher(bare, (OTHER,))
+        return
+    nonce = TITLE + (7).to_bytes(4, "big")
+    tag = AESGCM(KEY).encrypt(nonce, b"", b"\x10" + OWN + telegram())[:12]
+    open_one = p1.Ciphered(TITLE, 7, telegram(), tag, 0x10)
+    assert p1.decipher(open_one, (KEY,), OWN) == telegram()
+    with pytest.raises(AccessDenied, match="authentication key is wrong"):
+        p1.decipher(open_one, (KEY,), OTHER)
+
+
+def test_keys_do_not_show_in_what_is_said() -> None:
+    for keys, auth_key in (((OTHER,), None), ((KEY,), OTHER), ((KEY[:8],), None)):
+        with pytest.raises((AccessDenied, LocalProtocolError)) as raised:
+            p1.decipher(sealed(OWN), keys, auth_key)
+        for secret in (KEY, OWN, OTHER):
+            assert secret.hex() not in str(raised.value)

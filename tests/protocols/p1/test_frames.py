@@ -11,8 +11,8 @@ from polymeter.protocols.p1.frames import (
     decode_ciphered,
     decode_telegram,
     encode,
-    find_span,
 )
+from polymeter.protocols.p1.marks import find_span
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 from tests.vectors import load_vectors, telegram
 
@@ -106,24 +106,63 @@ def test_every_single_bit_flip_in_a_checked_telegram_is_noticed() -> None:
             assert found.data.encode() in data
 
 
-def test_a_telegram_grows_until_its_line_ends() -> None:
-    for count in range(len(BODY) + 4):
-        span = find_span((BODY + b"1A2B")[:count], more=True)
-        assert span is None or span.end is None
-    whole = BODY + b"1A2B\r\n"
-    span = find_span(whole, more=True)
-    assert span is not None
-    assert (span.start, span.end) == (0, len(whole))
+def test_carriage_returns_may_be_lost_and_nothing_else() -> None:
+    whole = BODY + checksum_text(BODY).encode("ascii") + b"\r\n"
+    bare = whole.replace(b"\r\n", b"\n")
+    assert encode(decode_telegram(bare)) == bare
+    with pytest.raises(RemoteProtocolError, match="is expected"):
+        decode_telegram(bare.replace(b"1.500", b"1.501"))
+    with pytest.raises(RemoteProtocolError, match="is expected"):
+        decode_telegram(whole.replace(b"\r\n", b"\n", 1))
 
 
-def test_a_telegram_that_another_one_cuts_off_is_not_sound() -> None:
-    span = find_span(BODY[:20] + BODY + b"\r\n")
-    assert span is not None
-    assert (span.start, span.end, span.sound) == (0, 20, False)
+def test_a_misprinted_checksum_passes_only_with_the_telegram_it_stands_under() -> None:
+    with pytest.raises(RemoteProtocolError, match="the checksum is 522B"):
+        decode_telegram(BODY + b"522B\r\n")
 
 
-def test_a_telegram_without_end_is_given_up() -> None:
-    span = find_span(HEAD + b"1-0:1.8.0(1)\r\n" * 6000, more=True)
-    assert span is not None
-    assert span.end is not None
-    assert not span.sound
+@pytest.mark.parametrize(
+    ("line", "promised"),
+    [
+        (b"1-3:0.2.8(50)", True), (b"1-3:0.2.8(40)", True), (b"1-3:0.2.8(22)", False),
+        (b"1-3:0.2.8(210)", True),
+        (b"0-0:96.1.4(50217)", True), (b"0-0:96.1.4(1)", False), (b"1-0:1.8.0(50)", False),
+    ],
+)  # fmt: skip
+def test_a_version_that_has_a_checksum_must_show_it(line: bytes, promised: bool) -> None:
+    data = HEAD + line + b"\r\n!\r\n"
+    if not promised:
+        assert decode_telegram(data).checksum is None
+        return
+    with pytest.raises(RemoteProtocolError, match="the checksum is missing"):
+        decode_telegram(data)
+
+
+@pytest.mark.parametrize("security", [0x10, 0x20, 0x30])
+def test_an_envelope_has_a_tag_where_its_security_control_asks_for_one(security: int) -> None:
+    made = Ciphered(b"PMX00001", 7, b"ciphertext", b"t" * 12 if security & 0x10 else b"", security)
+    assert decode_ciphered(encode(made)) == made
+
+
+def test_a_cut_envelope_and_what_is_none_are_refused() -> None:
+    written = encode(Ciphered(b"PMX00001", 7, b"ciphertext", b"t" * 12))
+    for count in range(13, len(written)):
+        with pytest.raises(RemoteProtocolError, match=r"the ciphered telegram needs|no ciphered telegram"):
+            decode_ciphered(written[:count])
+    with pytest.raises(RemoteProtocolError, match="no ciphered telegram begins so"):
+        decode_ciphered(b"\xdb\x07" + written[2:])
+
+
+def test_an_envelope_that_does_not_fit_is_our_mistake() -> None:
+    for made in (
+        Ciphered(b"short", 7, b"", b"t" * 12),
+        Ciphered(b"PMX00001", 7, bytes(200), b"t" * 12, 0x30, 0),
+        Ciphered(b"PMX00001", 7, bytes(300), b"t" * 12, 0x30, 1),
+    ):
+        with pytest.raises(LocalProtocolError, match="does not fit"):
+            encode(made)
+
+
+def test_a_telegram_names_its_maker_and_itself() -> None:
+    made = Telegram("PMX5\\2SIM 1", "\r\n")
+    assert (made.manufacturer, made.name) == ("PMX", "\\2SIM 1")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from polymeter.protocols.sml.elements import (
     ABSENT,
     DEPTH_MAX,
+    END,
     INTEGER,
     LIST,
     OCTETS,
@@ -19,6 +20,7 @@ from polymeter.protocols.sml.elements import (
     octets,
     read_element,
     unsigned,
+    walk,
 )
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 
@@ -71,14 +73,43 @@ def test_any_bytes_are_an_element_or_an_error_of_ours(data: bytes) -> None:
         found = read_element(data, 0, len(data))
     except RemoteProtocolError:
         return
-    if not any(part.kind == 4 for part in parts_of(found)):  # any octet but 0 is true
-        assert encode_element(found) == data[: found.end]
+    assert encode_element(found) == data[: found.end]
 
 
-def parts_of(element: Element) -> list[Element]:
-    if element.kind != LIST:
-        return [element]
-    return [part for inner in element.value for part in parts_of(inner)]
+@given(st.integers(0, 255))
+def test_any_octet_but_zero_is_true_and_is_written_again(octet: int) -> None:
+    written = bytes((0x42, octet))
+    found = read_element(written, 0, 2)
+    assert bool(found.value) == (octet != 0)
+    assert encode_element(found) == written
+
+
+def test_an_element_is_read_where_it_stands() -> None:
+    data = b"\xff\xff" + encode_element(listing(unsigned(5, 2), ABSENT)) + b"\xff"
+    found = read_element(data, 2, len(data))
+    assert (found.start, found.end) == (2, len(data) - 1)
+    assert [(part.start, part.end) for part in found.value] == [(3, 6), (6, 7)]
+
+
+def test_an_empty_list_and_the_end_of_a_message_are_elements() -> None:
+    assert read_element(b"\x70", 0, 1)[:2] == (LIST, [])
+    assert read_element(b"\x00", 0, 1).kind == END
+    assert [part.kind for part in read_element(b"\x73\x00\x70\x01", 0, 4).value] == [END, LIST, OCTETS]
+
+
+@given(trees)
+def test_a_walk_meets_every_element_once_and_in_order(element: Element) -> None:
+    written = encode_element(element)
+    met = list(walk(read_element(written, 0, len(written))))
+    assert [one.start for one in met] == sorted(one.start for one in met)
+    scalars_met = [written[one.start : one.end] for one in met if one.kind != LIST]
+    heads = [one for one in met if one.kind == LIST]
+    assert sum(map(len, scalars_met)) + sum(_head_size(one) for one in heads) == len(written)
+
+
+def _head_size(element: Element) -> int:
+    parts = element.value
+    return (parts[0].start if parts else element.end) - element.start
 
 
 def test_surplus_length_octets_are_written_again() -> None:

@@ -1,117 +1,103 @@
-"""The grammar: every message both ways, and what breaks it."""
+"""Messages: every one both ways, and what is none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polymeter.protocols import sml
-from polymeter.protocols.sml.elements import ABSENT, Element
-from polymeter.protocols.sml.messages import BODIES, CHOICES, STRUCTURES, TAGS
-from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
+from polymeter.protocols.sml.elements import ABSENT
+from polymeter.protocols.sml.grammar import TAGS
+from polymeter.protocols.wire import RemoteProtocolError
+from tests.protocols.sml.strategies import messages
 
-
-@st.composite
-def of_kind(draw: st.DrawFn, what: str, depth: int = 0) -> Element:
-    """Any element that the grammar allows in place of `what`."""
-    if draw(st.integers(0, 9)) == 0 or depth > 6:
-        return ABSENT
-    if what[0] == "[":
-        count = draw(st.integers(0, 3))
-        return sml.listing(*(draw(of_kind(what[1:-1], depth + 1)) for _ in range(count)))
-    if what in STRUCTURES:
-        return sml.listing(*(draw(of_kind(holds, depth + 1)) for _, holds in STRUCTURES[what]))
-    if what in ("time", "ProcParValue") and draw(st.booleans()):
-        tag = draw(st.sampled_from(sorted(CHOICES[what])))
-        return sml.listing(sml.unsigned(tag, 1), draw(of_kind(CHOICES[what][tag], depth + 1)))
-    if what == "scaler":
-        return sml.integer(draw(st.integers(-128, 127)), 1)
-    if what in ("number", "unit", "time"):
-        size = draw(st.integers(1, 8))
-        return sml.unsigned(draw(st.integers(0, (1 << 8 * size) - 1)), size)
-    if what == "boolean":
-        return sml.boolean(draw(st.booleans()))
-    if what == "value":
-        return draw(
-            st.one_of(of_kind("octets"), of_kind("number"), of_kind("boolean"), st.just(sml.integer(-5, 3)))
-        )
-    if what == "ProcParValue":
-        return ABSENT
-    return sml.octets(draw(st.binary(min_size=1, max_size=40)))
+CLOSE = sml.Message(b"1", 0, 0, TAGS["PublicClose.Res"], sml.listing(sml.octets(None)))
+checksums = pytest.mark.parametrize("checksum", [sml.X25, sml.KERMIT], ids=lambda checksum: checksum.name)
 
 
 @pytest.mark.parametrize("name", sorted(TAGS))
 @given(data=st.data())
+@settings(deadline=None, max_examples=40)
 def test_every_message_comes_back(name: str, data: st.DataObject) -> None:
-    body = data.draw(of_kind(name).filter(lambda element: element.value is not None))
-    message = sml.Message(b"\x01\x02", 3, 0, TAGS[name], body)
+    message = data.draw(messages(name))
     written = sml.encode_message(message)
     frame = sml.encode_frame(written)
     (found,) = sml.decode_messages(sml.decode_frame(frame).content)
     assert found.name == name
     assert found[:4] == message[:4]
-    assert sml.encode_element(found.body) == sml.encode_element(body)
+    assert sml.encode_element(found.body) == sml.encode_element(message.body)
     assert sml.encode_message(found) == written
     explained, plain = sml.decode(frame), sml.decode(frame, explain=False)
     assert explained[0].valid, explained[0].errors
     assert explained[0].records == plain[0].records
+    assert explained[0].meter == plain[0].meter
 
 
-def test_every_body_has_a_structure() -> None:
-    assert set(BODIES.values()) <= set(STRUCTURES)
-    assert len(STRUCTURES["TupelEntry"]) == 23
+@checksums
+def test_a_check_sum_covers_the_message_up_to_itself(checksum: sml.Checksum) -> None:
+    written = sml.encode_message(CLOSE, checksum)
+    given_sum = int.from_bytes(written[-3:-1], "little")
+    assert given_sum == checksum.compute(written[:-4])
+    for tried in (sml.X25, sml.KERMIT):
+        _, problem = sml.decode_message(written, 0, (tried,))
+        assert (problem is None) == (tried is checksum)
 
 
-def a_list(*entries: Element) -> sml.Message:
-    nothing = sml.octets(None)
-    fields = (nothing, sml.octets(b"server"), nothing, nothing, sml.listing(*entries), nothing, nothing)
-    return sml.Message(b"1", 0, 0, TAGS["GetList.Res"], sml.listing(*fields))
+def test_every_flipped_bit_of_a_message_is_noticed() -> None:
+    written = sml.encode_message(CLOSE)
+    for index in range(len(written) - 1):
+        for bit in range(8):
+            flipped = bytearray(written)
+            flipped[index] ^= 1 << bit
+            try:
+                _, problem = sml.decode_message(bytes(flipped), 0, (sml.X25,))
+            except RemoteProtocolError:
+                continue
+            assert problem is not None, (index, bit)
+
+
+def test_messages_follow_one_another_up_to_the_padding() -> None:
+    written = sml.encode_message(CLOSE)
+    assert [
+        message.element and message.element.start
+        for message in sml.decode_messages(written * 3 + b"\x00\x00")
+    ] == [
+        0,
+        len(written),
+        2 * len(written),
+    ]
+    assert sml.decode_messages(b"\x00\x00") == []
+
+
+def test_a_long_tag_takes_four_octets() -> None:
+    message = CLOSE._replace(tag=0x12345678)
+    written = sml.encode_message(message)
+    assert b"\x72\x65\x12\x34\x56\x78" in written
+    found, problem = sml.decode_message(written)
+    assert problem is None
+    assert (found.tag, found.name, found.server) == (0x12345678, "body 12345678", None)
+
+
+def test_a_message_names_the_server_of_its_body() -> None:
+    opened, listed, closed = sml.pushed(b"server", sml.sec_index(1), [], 1)
+    assert [message.server for message in (opened, listed, closed)] == [b"server", b"server", None]
+    assert opened._replace(body=ABSENT).server is None
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("data", "words"),
     [
-        (sml.listing(), "ListEntry has 7 fields, not 0"),
-        (sml.unsigned(1, 1), "ListEntry is expected"),
-        (sml.listing(*[sml.unsigned(1, 1)] * 7), "octets is expected"),
-        (sml.listing(*[sml.integer(1, 1)] * 7), "octets is expected"),
-        (
-            sml.Entry(b"123456", 1, 30, 0)
-            .element()
-            ._replace(value=[sml.octets(b"123456"), *[sml.boolean(True)] * 6]),
-            "is expected",
-        ),
+        ("7601", "a list of 6 elements"),
+        ("7101", "a message is a list of 6"),
+        ("0203", "a message is a list of 6"),
+        ("76 0201 6200 6200 7101 630000 00", "a body is a tag"),
+        ("76 0201 6200 6200 720101 630000 00", "a body is a tag"),
+        ("76 0201 5200 6200 72630201 7101 630000 00", "transaction, group and abort"),
+        ("76 6201 6200 6200 72630201 7101 630000 00", "transaction, group and abort"),
+        ("76 0201 6200 6200 72630201 7101 0200 00", "transaction, group and abort"),
+        ("76 0201 6200 6200 72630201 7101 630000 6200", "ends with 00"),
+        ("", "ends inside"),
     ],
 )
-def test_what_breaks_the_grammar_is_told(entry: Element, words: str) -> None:
-    frame = sml.encode_frame(sml.encode_message(a_list(entry)))
-    (decoded,) = sml.decode(frame)
-    assert not decoded.valid
-    assert words in decoded.errors[0].message
-    assert decoded.records == ()
-
-
-def test_a_scaler_is_one_octet() -> None:
-    entry = sml.listing(
-        sml.octets(b"\x01\x00\x01\x08\x00\xff"),
-        *[sml.octets(None)] * 3,
-        sml.unsigned(200, 1),
-        sml.unsigned(1, 1),
-        sml.octets(None),
-    )
-    (decoded,) = sml.decode(sml.encode_frame(sml.encode_message(a_list(entry))))
-    assert "out of range" in decoded.errors[0].message
-
-
-def test_a_field_is_found_by_its_name() -> None:
-    message = a_list()
-    assert sml.field(message.body, "GetList.Res", "serverId").value == b"server"
-    with pytest.raises(LocalProtocolError, match="no field"):
-        sml.field(message.body, "GetList.Res", "serverID")
-
-
-@pytest.mark.parametrize(
-    "data", ["7601", "7101", "760101620062017262016200630000", "7601620062007201620063000000"]
-)
-def test_what_is_no_message_is_refused(data: str) -> None:
-    with pytest.raises(RemoteProtocolError):
+def test_what_is_no_message_is_refused(data: str, words: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=words):
         sml.decode_message(bytes.fromhex(data))

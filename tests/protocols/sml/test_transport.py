@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from polymeter.protocols.sml.transport import (
     CHECKSUMS,
     ESCAPE,
+    FRAME_MAX,
     KERMIT,
     START,
     X25,
@@ -15,6 +16,7 @@ from polymeter.protocols.sml.transport import (
     encode_frame,
     find_span,
 )
+from polymeter.protocols.spans import Span
 from polymeter.protocols.wire import RemoteProtocolError
 
 contents = st.lists(
@@ -40,7 +42,7 @@ def test_a_frame_is_found_between_others(first: bytes, second: bytes) -> None:
     assert span is not None
     assert span.end is not None
     assert data[span.start : span.end] == one
-    assert find_span(data, span.end) == (span.end, len(data), True)
+    assert find_span(data, span.end) == Span(span.end, len(data))
 
 
 def test_every_flipped_bit_is_noticed() -> None:
@@ -64,7 +66,7 @@ def test_a_frame_grows_until_its_check_sum_is_there() -> None:
 
 def test_a_frame_that_another_one_cuts_off_is_not_sound() -> None:
     whole = encode_frame(b"\x76\x00")
-    assert find_span(whole[:11] + whole) == (0, 11, False)
+    assert find_span(whole[:11] + whole) == Span(0, 11, sound=False)
 
 
 def test_an_escape_that_means_nothing_ends_a_frame() -> None:
@@ -81,3 +83,45 @@ def test_what_is_no_frame_is_refused() -> None:
 def test_the_check_sums_are_the_published_ones() -> None:
     assert X25.compute(b"123456789") == 0x906E
     assert KERMIT.compute(b"123456789") == 0x2189
+
+
+@given(contents, st.lists(st.integers(1, 40), max_size=12))
+def test_a_search_goes_on_where_it_stopped(content: bytes, cut: list[int]) -> None:
+    whole = encode_frame(content + b"\x00") + START
+    known, count = None, 0
+    for size in (*cut, len(whole)):
+        count = min(count + size, len(whole))
+        span = find_span(whole[:count], 0, known)
+        known = span if span is not None and span.end is None else None
+        if span is not None and span.end is not None:
+            break
+    assert span == find_span(whole)
+    assert span is not None
+    assert span.end == len(whole) - len(START)
+
+
+def test_a_frame_of_any_length_up_to_the_longest_is_one() -> None:
+    content = bytes(FRAME_MAX - 20)
+    assert find_span(encode_frame(content)) == Span(0, FRAME_MAX - 4)
+    longer = find_span(encode_frame(content + bytes(24)))
+    assert longer is not None
+    assert not longer.sound
+
+
+@pytest.mark.parametrize("padding", [4, 9, 255])
+def test_more_padding_than_there_can_be_is_no_end(padding: int) -> None:
+    span = find_span(START + bytes(8) + ESCAPE + bytes((0x1A, padding, 1, 2)))
+    assert span is not None
+    assert not span.sound
+
+
+def test_the_check_sum_that_fits_is_named() -> None:
+    for checksum in CHECKSUMS:
+        assert decode_frame(encode_frame(b"\x76\x00", checksum)).checksum is checksum
+    assert decode_frame(encode_frame(b"\x76\x00")[:-2] + b"xx").checksum is None
+
+
+def test_surplus_escapes_are_taken_out_and_their_places_told() -> None:
+    frame = decode_frame(encode_frame(b"ab" + ESCAPE + b"cd" + ESCAPE + b"\x00\x00\x00\x00"))
+    assert frame.content == b"ab" + ESCAPE + b"cd" + ESCAPE + b"\x00\x00\x00\x00"
+    assert frame.escapes == (10, 20)

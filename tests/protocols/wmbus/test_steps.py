@@ -15,7 +15,7 @@ from polymeter.protocols.wmbus import (
     encode_format_b,
 )
 from polymeter.protocols.wmbus.meter import Sender, compact_frame
-from tests.steps import steps
+from tests.effort import steps
 
 SMALL, LARGE = 4_000, 16_000
 KEY = bytes(range(16))

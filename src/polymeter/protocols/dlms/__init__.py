@@ -13,7 +13,8 @@ from polymeter.protocols.dlms.associating import Association, Proposal, associat
 from polymeter.protocols.dlms.ciphering import Security, SecurityContext
 from polymeter.protocols.dlms.connection import Connection
 from polymeter.protocols.dlms.cosem import InterfaceClass, interface_class
-from polymeter.protocols.dlms.decode import PROTOCOL, decode, detect
+from polymeter.protocols.dlms.decode import PROTOCOL, decode
+from polymeter.protocols.dlms.detection import detect
 from polymeter.protocols.dlms.framing import HDLCCarrier, Parties, WrapperCarrier
 from polymeter.protocols.dlms.meter import Client, Meter
 from polymeter.protocols.dlms.procedures import Timing, action, get, get_with_list, set_attribute

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from polymeter.protocols.dlms.ber import Element, decode_element, encode_element
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Tree
@@ -115,6 +115,28 @@ class _Associate(ACSE):
     authentication_kind: int = 0x80  # characters; 81 is bits, 82 and 83 are others
     implementation_information: bytes | None = None
 
+    @classmethod
+    def of(
+        cls,
+        context: Context,
+        mechanism: Mechanism = Mechanism.NONE,
+        authentication_value: bytes | None = None,
+        system_title: bytes | None = None,
+        user_information: bytes | None = None,
+        **more: Any,
+    ) -> Self:
+        """The APDU as it is usually made; `more` are fields of the meter's answer (result, diagnostic)."""
+        named = mechanism is not Mechanism.NONE
+        return cls(
+            context_name=_CONTEXT + bytes((context,)),
+            ap_title=system_title,
+            requirements=_REQUIREMENTS if named else None,
+            mechanism_name=_MECHANISM + bytes((mechanism,)) if named else None,
+            authentication_value=authentication_value,
+            user_information=user_information,
+            **more,
+        )
+
     @property
     def context(self) -> Context | None:
         """The application context, `None` for one that is not of COSEM."""
@@ -142,18 +164,6 @@ class AARQ(_Associate):
     called_ap_invocation_id: int | None = None
     called_ae_invocation_id: int | None = None
 
-    @classmethod
-    def of(
-        cls,
-        context: Context,
-        mechanism: Mechanism = Mechanism.NONE,
-        authentication_value: bytes | None = None,
-        system_title: bytes | None = None,
-        user_information: bytes | None = None,
-    ) -> AARQ:
-        """The request as clients usually make it."""
-        return cls(**_usual(context, mechanism, authentication_value, system_title, user_information))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AARE(_Associate):
@@ -173,22 +183,6 @@ class AARE(_Associate):
         kind = {1: "permanently", 2: "for now"}.get(self.result, f"with result {self.result}")
         return f"refused {kind}: {diagnostic_text(self.diagnostic_source, self.diagnostic)}"
 
-    @classmethod
-    def of(
-        cls,
-        context: Context,
-        mechanism: Mechanism = Mechanism.NONE,
-        authentication_value: bytes | None = None,
-        system_title: bytes | None = None,
-        user_information: bytes | None = None,
-        *,
-        result: Result = Result.ACCEPTED,
-        diagnostic: int = 0,
-    ) -> AARE:
-        """The answer as meters usually make it; HLS asks for authentication (diagnostic 14)."""
-        usual = _usual(context, mechanism, authentication_value, system_title, user_information)
-        return cls(**usual, result=result, diagnostic=diagnostic)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RLRQ(ACSE):
@@ -206,24 +200,6 @@ class RLRE(ACSE):
     TAG: ClassVar[int] = 0x63
     TITLE: ClassVar[str] = "RLRE"
     reason: int | None = 0
-
-
-def _usual(
-    context: Context,
-    mechanism: Mechanism,
-    authentication_value: bytes | None,
-    system_title: bytes | None,
-    user_information: bytes | None,
-) -> dict[str, Any]:
-    named = mechanism is not Mechanism.NONE
-    return {
-        "context_name": _CONTEXT + bytes((context,)),
-        "ap_title": system_title,
-        "requirements": _REQUIREMENTS if named else None,
-        "mechanism_name": _MECHANISM + bytes((mechanism,)) if named else None,
-        "authentication_value": authentication_value,
-        "user_information": user_information,
-    }
 
 
 # How each field is written: its tag, its name, and what its contents are.

@@ -13,6 +13,7 @@ from typing import Final
 from polymeter.protocols.dlms import authentication
 from polymeter.protocols.dlms.acse import AARE, AARQ, RLRE, RLRQ, Context, Mechanism
 from polymeter.protocols.dlms.apdus import (
+    LOGICAL_NAME_SERVICES,
     ActionResult,
     ConfirmedServiceError,
     Conformance,
@@ -23,10 +24,12 @@ from polymeter.protocols.dlms.apdus import (
     encode_apdu,
 )
 from polymeter.protocols.dlms.authentication import Exchange
+from polymeter.protocols.dlms.ciphering import SecurityContext
 from polymeter.protocols.dlms.connection import Connection
 from polymeter.protocols.dlms.data import octet_string
 from polymeter.protocols.dlms.hdlc_link import LinkDown, LinkUp
 from polymeter.protocols.dlms.procedures import Timing, action, next_event, refused
+from polymeter.protocols.dlms.security import AUTHENTICATED
 from polymeter.protocols.dlms.states import Connect, Disconnect
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Procedure, Send
@@ -40,19 +43,7 @@ from polymeter.protocols.wire import (
 
 __all__ = ["PROPOSED", "Association", "Proposal", "associate", "release"]
 
-PROPOSED: Final = (
-    Conformance.GENERAL_BLOCK_TRANSFER
-    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
-    | Conformance.BLOCK_TRANSFER_WITH_ACTION
-    | Conformance.MULTIPLE_REFERENCES
-    | Conformance.DATA_NOTIFICATION
-    | Conformance.GET
-    | Conformance.SET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.EVENT_NOTIFICATION
-    | Conformance.ACTION
-)
+PROPOSED: Final = LOGICAL_NAME_SERVICES | Conformance.GENERAL_BLOCK_TRANSFER
 """The services that a client of ours can use."""
 _CURRENT_ASSOCIATION: Final = OBIS(0, 0, 40, 0, 0)
 
@@ -114,18 +105,20 @@ def associate(
     try:
         answer = yield from next_event(connection, timing)
     except TimedOut as error:
-        raise TimedOut(f"no answer to the AARQ: {error}; is there a meter at this address?") from error
+        silent = ", and are the keys right? Some meters are silent when they cannot open a message"
+        question = f"is there a meter at this address{silent if security is not None else '?'}"
+        raise TimedOut(f"no answer to the AARQ: {error}; {question}") from error
     match answer:
         case AARE():
             pass
         case ExceptionResponse() | ConfirmedServiceError():
-            raise refused(answer)
+            raise refused(answer, security)
         case LinkDown(reason):
             raise TransportError(f"the link ended: {reason}")
         case _:
             raise RemoteProtocolError(f"an AARE is expected, {type(answer).__name__} came")
     if answer.refusal is not None:
-        raise _refusal(answer, proposal)
+        raise _refusal(answer, proposal, security)
     if connection.state == "HLS pending":
         yield from _prove(connection, proposal, answer, timing)
     elif proposal.mechanism > Mechanism.LLS:
@@ -150,11 +143,14 @@ def _open_link(connection: Connection, timing: Timing) -> Procedure[None]:
         raise RemoteProtocolError(f"UA is expected, {type(event).__name__} came")
 
 
-def _refusal(aare: AARE, proposal: Proposal) -> ProtocolError:
+def _refusal(aare: AARE, proposal: Proposal, security: SecurityContext | None) -> ProtocolError:
     """Why the meter does not associate, as an error of who must act."""
-    inner = decode_apdu(aare.user_information) if aare.user_information else None
+    try:
+        inner = decode_apdu(aare.user_information or b"")
+    except RemoteProtocolError:
+        inner = None  # the refusal stands without it
     if isinstance(inner, ConfirmedServiceError):
-        return refused(inner)
+        return refused(inner, security)
     text = f"the meter refuses the association: {aare.refusal}"
     if aare.diagnostic_source != 1:
         return RemoteProtocolError(text)
@@ -184,14 +180,22 @@ def _prove(connection: Connection, proposal: Proposal, aare: AARE, timing: Timin
     method = MethodDescriptor(15, _CURRENT_ASSOCIATION, 1)
     response = yield from action(connection, method, octet_string(proof), timing)
     if response.result != ActionResult.SUCCESS:
-        raise AccessDenied(
-            "the meter does not accept our proof: the secret or the authentication key is wrong"
-        )
+        raise AccessDenied(f"the meter does not accept our proof: {_doubt(mechanism, security)}")
     returned = getattr(response.returned, "value", None)
     if not isinstance(returned, bytes):
         raise AccessDenied("the meter gives no proof that it knows the secret")
     if not authentication.verify(mechanism, exchange, returned, proposal.secret, keys):
-        raise AccessDenied("the meter's proof is wrong: it does not know the secret")
+        what = "authentication key" if mechanism is Mechanism.HLS_GMAC else "secret"
+        raise AccessDenied(f"the meter's proof is wrong: it does not know the {what}")
+
+
+def _doubt(mechanism: Mechanism, security: SecurityContext | None) -> str:
+    """What may be wrong when the meter has opened the AARQ and refuses the proof."""
+    if mechanism is not Mechanism.HLS_GMAC or security is None:
+        return "the secret is wrong"
+    if security.security.control & AUTHENTICATED:
+        return "it has verified the AARQ with both keys, so it knows another system title or challenge of us"
+    return "the authentication key is wrong; the encryption key has opened the AARQ"
 
 
 def release(

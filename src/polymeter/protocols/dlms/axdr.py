@@ -65,9 +65,8 @@ def decode(data: bytes, pos: int = 0) -> tuple[Any, int]:
 
 def _values(data: bytes, pos: int, count: int, depth: int) -> tuple[list[Any], int]:
     """`count` values from `pos` on, and where the last ends, which may lie past the data."""
-    values: list[Any] = []
-    append = values.append
-    for _ in range(count):
+    values: list[Any] = [None] * count
+    for place in range(count):
         tag = data[pos]
         if tag == 9:  # octet-string
             size = data[pos + 1]
@@ -75,12 +74,12 @@ def _values(data: bytes, pos: int, count: int, depth: int) -> tuple[list[Any], i
             if size > 0x7F:
                 size, start = decode_length(data, pos + 1)
             pos = start + size
-            append(data[start:pos])
+            values[place] = data[start:pos]
         elif tag == 6:  # double-long-unsigned
-            append(_U32(data, pos + 1)[0])
+            (values[place],) = _U32(data, pos + 1)
             pos += 5
         elif tag == 18:  # long-unsigned
-            append(_U16(data, pos + 1)[0])
+            (values[place],) = _U16(data, pos + 1)
             pos += 3
         elif tag == 2 or tag == 1:  # structure, array
             size = data[pos + 1]
@@ -91,34 +90,31 @@ def _values(data: bytes, pos: int, count: int, depth: int) -> tuple[list[Any], i
                 raise _too_many(tag, size, len(data) - start, pos)
             if depth >= MAX_DEPTH:
                 raise _too_deep(pos)
-            inner, pos = _values(data, start, size, depth + 1)
-            append(inner)
+            values[place], pos = _values(data, start, size, depth + 1)
         elif tag == 10:  # visible-string
             size = data[pos + 1]
             start = pos + 2
             if size > 0x7F:
                 size, start = decode_length(data, pos + 1)
             pos = start + size
-            append(data[start:pos].decode("latin-1"))
+            values[place] = data[start:pos].decode("latin-1")
         elif tag == 22 or tag == 17:  # enum, unsigned
-            append(data[pos + 1])
+            values[place] = data[pos + 1]
             pos += 2
         elif tag == 15:  # integer
             size = data[pos + 1]
-            append(size if size < 128 else size - 256)
+            values[place] = size if size < 128 else size - 256
             pos += 2
         elif tag == 0:  # null-data
-            append(None)
             pos += 1
         elif tag == 19:  # compact-array
             if depth >= MAX_DEPTH:
                 raise _too_deep(pos)
             compact = parse_compact(data, pos + 1, depth + 1)
-            append([plain(item) for item in compact])
+            values[place] = [plain(item) for item in compact]
             pos = compact.end
         else:
-            value, pos, _ = decode_scalar(data, pos + 1, tag)
-            append(value)
+            values[place], pos, _ = decode_scalar(data, pos + 1, tag)
     return values, pos
 
 

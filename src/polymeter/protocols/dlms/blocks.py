@@ -24,6 +24,7 @@ from polymeter.protocols.dlms.apdus import (
     ActionResponseNormal,
     ActionResponseWithList,
     ActionResponseWithPblock,
+    ActionResult,
     DataAccessResult,
     GetRequestNext,
     GetRequestWithList,
@@ -55,26 +56,47 @@ REQUEST_MAX: Final = 1 << 20
 """Octets of the longest value that a meter does."""
 _HEADER: Final = 16
 """Octets of a block's APDU beside its data, at most, without a descriptor."""
+_REQUEST_BLOCKS: Final = (
+    GetRequestNext,
+    SetRequestWithFirstDatablock,
+    SetRequestWithListAndFirstDatablock,
+    SetRequestWithDatablock,
+    ActionRequestNextPblock,
+    ActionRequestWithFirstPblock,
+    ActionRequestWithListAndFirstPblock,
+    ActionRequestWithPblock,
+)
+_WRITING: Final = (SetRequestNormal, SetRequestWithList, ActionRequestNormal, ActionRequestWithList)
+_RESPONSE_BLOCKS: Final = (
+    GetResponseWithDatablock,
+    SetResponseDatablock,
+    SetResponseLastDatablock,
+    SetResponseLastDatablockWithList,
+    ActionResponseNextPblock,
+    ActionResponseWithPblock,
+)
 
 
 @dataclass(slots=True)
 class _Sending:
     """What is left of a long value."""
 
-    invoke: int
     data: bytes
     size: int
     number: int = 0
     sent: int = 0
-    last: tuple[bool, int, bytes] = (False, 0, b"")
 
-    def block(self) -> tuple[bool, int, bytes]:
+    @property
+    def is_done(self) -> bool:
+        """Whether the last block was given."""
+        return self.sent >= len(self.data)
+
+    def block(self, size: int | None = None) -> tuple[bool, int, bytes]:
         """Whether it is the last, its number, its octets."""
         self.number += 1
-        part = self.data[self.sent : self.sent + self.size]
+        part = self.data[self.sent : self.sent + (size or self.size)]
         self.sent += len(part)
-        self.last = self.sent >= len(self.data), self.number, part
-        return self.last
+        return self.is_done, self.number, part
 
 
 @dataclass(slots=True)
@@ -101,21 +123,33 @@ class _Gathering:
 
 
 class ClientBlocks:
-    """The client's half: splits long requests, asks for the blocks of long responses."""
+    """The client's half: splits long requests, asks for the blocks of long responses.
+
+    Blocks that belong to another request, and those that come again, are passed over: over datagrams
+    an answer may overtake the question that was asked again.
+    """
 
     def __init__(self) -> None:
         self._sending: _Sending | None = None
-        self._action = False
         self._gathering: _Gathering | None = None
         self._list = False
+        self._invoke: int | None = None
+        """Of the request whose response is still due."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a request waits for its response."""
+        return self._invoke is not None
 
     def request(self, request: APDU, apdu_max: int | None) -> APDU:
         """What to send for `request`: itself, or its first block.
 
         `apdu_max` are the octets that the meter takes, `None` if there is no bound.
         """
-        self._sending = self._gathering = None
+        self._sending = None
+        self._gathering = _Gathering()
         self._list = isinstance(request, GetRequestWithList | ActionRequestWithList)
+        self._invoke = getattr(request, "invoke", None)
         if apdu_max is None or len(encoded := encode_apdu(request)) <= apdu_max:
             return request
         if not isinstance(
@@ -123,13 +157,8 @@ class ClientBlocks:
         ):
             return request
         data = _payload(request)
-        first_size = apdu_max - (len(encoded) - len(data)) - _HEADER
-        size = max(apdu_max - _HEADER, 1)
-        self._sending = _Sending(request.invoke, data, size)
-        self._action = isinstance(request, ActionRequestNormal | ActionRequestWithList)
-        self._sending.size = max(first_size, 1)
-        block = self._sending.block()
-        self._sending.size = size
+        self._sending = _Sending(data, max(apdu_max - _HEADER, 1))
+        block = self._sending.block(max(apdu_max - (len(encoded) - len(data)) - _HEADER, 1))
         match request:
             case SetRequestNormal(invoke, attribute, selection):
                 return SetRequestWithFirstDatablock(invoke, attribute, selection, *block)
@@ -146,52 +175,66 @@ class ClientBlocks:
         Raises:
             RemoteProtocolError: a block has no place here.
         """
+        invoke = getattr(response, "invoke", None)
+        due = invoke is not None and self._invoke is not None and not (invoke ^ self._invoke) & 0x0F
+        if not due:
+            return (None, None) if isinstance(response, _RESPONSE_BLOCKS) else (response, None)
+        whole, answer = self._response(response)
+        if whole is not None:
+            self._invoke = None
+        return whole, answer
+
+    def _response(self, response: APDU) -> tuple[APDU | None, APDU | None]:
         match response:
             case GetResponseWithDatablock(invoke, last, number, result):
                 if isinstance(result, int):
-                    self._gathering = None
                     return GetResponseNormal(invoke, result), None
-                if not self._gathered(last, number, result):
-                    return None, GetRequestNext(invoke, number)
-                return self._whole_get(invoke), None
+                if not self._gathered(number, result):
+                    return None, None
+                return (self._whole_get(invoke), None) if last else (None, GetRequestNext(invoke, number))
             case ActionResponseWithPblock(invoke, last, number, raw):
-                if not self._gathered(last, number, raw):
-                    return None, ActionRequestNextPblock(invoke, number)
-                return self._whole_action(invoke), None
+                if not self._gathered(number, raw):
+                    return None, None
+                if last:
+                    return self._whole_action(invoke), None
+                return None, ActionRequestNextPblock(invoke, number)
             case SetResponseDatablock(invoke, number):
-                return None, SetRequestWithDatablock(invoke, *self._next(number))
+                block = self._next(number)
+                return None, SetRequestWithDatablock(invoke, *block) if block is not None else None
             case ActionResponseNextPblock(invoke, number):
-                return None, ActionRequestWithPblock(invoke, *self._next(number))
+                block = self._next(number)
+                return None, ActionRequestWithPblock(invoke, *block) if block is not None else None
             case SetResponseLastDatablock(invoke, set_result):
-                self._sending = None
                 return SetResponseNormal(invoke, set_result), None
             case SetResponseLastDatablockWithList(invoke, results):
-                self._sending = None
                 return SetResponseWithList(invoke, results), None
             case _:
                 return response, None
 
-    def _next(self, acknowledged: int) -> tuple[bool, int, bytes]:
+    def _next(self, acknowledged: int) -> tuple[bool, int, bytes] | None:
+        """The block after the one that is acknowledged; `None` if that was acknowledged before."""
         sending = self._sending
-        if sending is None or acknowledged != sending.number or sending.sent >= len(sending.data):
+        if sending is not None and 0 < acknowledged < sending.number:
+            return None
+        if sending is None or acknowledged != sending.number or sending.is_done:
             raise RemoteProtocolError(f"block {acknowledged} is acknowledged, it was not just sent")
         return sending.block()
 
-    def _gathered(self, last: bool, number: int, part: bytes) -> bool:
-        if self._gathering is None:
-            self._gathering = _Gathering()
+    def _gathered(self, number: int, part: bytes) -> bool:
+        """Whether a block is a new one."""
+        assert self._gathering is not None
+        if number == self._gathering.number:
+            return False
         try:
             self._gathering.add(number, part)
         except RemoteProtocolError:
-            self._gathering = None
+            self._gathering = _Gathering()
             raise
-        return last
+        return True
 
     def _taken(self) -> bytes:
         assert self._gathering is not None
-        data = bytes(self._gathering.data)
-        self._gathering = None
-        return data
+        return bytes(self._gathering.data)
 
     def _whole_get(self, invoke: int) -> APDU:
         data = self._taken()
@@ -217,16 +260,34 @@ class ClientBlocks:
 
 
 class ServerBlocks:
-    """The meter's half: puts long requests together, hands out long responses."""
+    """The meter's half: puts long requests together, hands out long responses.
 
-    def __init__(self) -> None:
+    A block that comes again gets the same answer again: over datagrams that answer was lost. With
+    `datagrams` so does a whole request that writes or acts, which must not do so twice.
+    """
+
+    def __init__(self, datagrams: bool = False) -> None:
+        self._repeatable = _REQUEST_BLOCKS + (_WRITING if datagrams else ())
         self._gathering: _Gathering | None = None
         self._answered_in_blocks = 0
         self._sending: _Sending | None = None
         self._acting = False
+        self._last_request: APDU | None = None
+        self._last_answer: APDU | None = None
 
     def request(self, request: APDU) -> tuple[APDU | None, APDU | None]:
         """The whole request, if it is there now, and what is to be answered at once, if anything."""
+        if request == self._last_request and isinstance(request, self._repeatable):
+            return None, self._last_answer
+        self._last_request, self._last_answer = request, None
+        if not isinstance(request, _REQUEST_BLOCKS):
+            self._gathering = self._sending = None
+            self._answered_in_blocks = 0
+            return request, None
+        whole, self._last_answer = self._block(request)
+        return whole, self._last_answer
+
+    def _block(self, request: APDU) -> tuple[APDU | None, APDU | None]:
         match request:
             case GetRequestNext(invoke, number):
                 return None, self._more_get(invoke, number)
@@ -245,12 +306,14 @@ class ServerBlocks:
             case ActionRequestWithPblock(invoke, last, number, raw):
                 return self._gather_action(invoke, last, number, raw)
             case _:
-                self._gathering = self._sending = None
-                self._answered_in_blocks = 0
-                return request, None
+                raise AssertionError(f"{request.TITLE} is no block")
 
     def response(self, response: APDU, apdu_max: int | None) -> APDU:
         """What to send for `response`: itself, its form after blocks, or its first block."""
+        self._last_answer = self._response(response, apdu_max)
+        return self._last_answer
+
+    def _response(self, response: APDU, apdu_max: int | None) -> APDU:
         answered, self._answered_in_blocks = self._answered_in_blocks, 0
         match response:
             case SetResponseNormal(invoke, result) if answered:
@@ -265,22 +328,19 @@ class ServerBlocks:
                 len(whole := encode_apdu(response)), apdu_max
             ):
                 self._acting = True
-                self._sending = _Sending(response.invoke, whole[3:], _block_size(apdu_max))
+                self._sending = _Sending(whole[3:], _block_size(apdu_max))
                 return ActionResponseWithPblock(response.invoke, *self._sending.block())
             case _:
                 return response
 
     def _first_get(self, invoke: int, data: bytes, apdu_max: int | None) -> APDU:
         self._acting = False
-        self._sending = _Sending(invoke, data, _block_size(apdu_max))
+        self._sending = _Sending(data, _block_size(apdu_max))
         return GetResponseWithDatablock(invoke, *self._sending.block())
 
     def _more_get(self, invoke: int, number: int) -> APDU:
         sending = self._sending
-        if sending is not None and not self._acting and number == sending.number - 1:
-            # Asked again: over datagrams our answer was lost.
-            return GetResponseWithDatablock(invoke, *sending.last)
-        if sending is None or self._acting or sending.sent >= len(sending.data):
+        if sending is None or self._acting or sending.is_done:
             return GetResponseWithDatablock(invoke, True, number, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
         if number != sending.number:
             self._sending = None
@@ -289,14 +349,9 @@ class ServerBlocks:
 
     def _more_action(self, invoke: int, number: int) -> APDU:
         sending = self._sending
-        if (
-            sending is None
-            or not self._acting
-            or number != sending.number
-            or sending.sent >= len(sending.data)
-        ):
+        if sending is None or not self._acting or number != sending.number or sending.is_done:
             self._sending = None
-            return ActionResponseNormal(invoke, ActionResponse(16))
+            return ActionResponseNormal(invoke, ActionResponse(ActionResult.NO_LONG_ACTION_IN_PROGRESS))
         return ActionResponseWithPblock(invoke, *sending.block())
 
     def _gather_set(
@@ -340,7 +395,7 @@ class ServerBlocks:
         if gathering is None or not isinstance(
             first, ActionRequestWithFirstPblock | ActionRequestWithListAndFirstPblock
         ):
-            return None, ActionResponseNormal(invoke, ActionResponse(16))
+            return None, ActionResponseNormal(invoke, ActionResponse(ActionResult.NO_LONG_ACTION_IN_PROGRESS))
         try:
             gathering.add(number, raw)
             if not last:
@@ -351,7 +406,7 @@ class ServerBlocks:
             return ActionRequestWithList(invoke, first.methods, _list_of_values(bytes(gathering.data))), None
         except RemoteProtocolError:
             self._gathering = None
-            return None, ActionResponseNormal(invoke, ActionResponse(15))
+            return None, ActionResponseNormal(invoke, ActionResponse(ActionResult.LONG_ACTION_ABORTED))
 
 
 def _too_long(size: int, apdu_max: int | None) -> bool:

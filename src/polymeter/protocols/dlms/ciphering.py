@@ -14,12 +14,21 @@ from polymeter.protocols.dlms.apdus import (
     APDU,
     DEDICATED_TAGS,
     GLOBAL_TAGS,
+    GeneralCiphering,
     GeneralDedCiphering,
     GeneralGloCiphering,
+    IdentifiedKey,
     ServiceCiphering,
     encode_apdu,
 )
-from polymeter.protocols.dlms.counters import Counters, MemoryCounters, OwnCounter, accept, counter_id
+from polymeter.protocols.dlms.counters import (
+    COUNTER_BLOCK,
+    Counters,
+    MemoryCounters,
+    OwnCounter,
+    accept,
+    counter_id,
+)
 from polymeter.protocols.dlms.security import (
     AUTHENTICATED,
     ENCRYPTED,
@@ -31,12 +40,16 @@ from polymeter.protocols.dlms.security import (
 )
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError
 
-__all__ = ["OVERHEAD", "CounterRefused", "Security", "SecurityContext"]
+__all__ = ["OVERHEAD", "CounterRefused", "Envelope", "ForeignTitle", "Security", "SecurityContext"]
 
 OVERHEAD: Final = 1 + 3 + 5 + 12 + 9
 """Octets that an envelope adds at most: tag, length, header, authentication tag, system title."""
 
-Envelope = ServiceCiphering | GeneralGloCiphering | GeneralDedCiphering
+Envelope = ServiceCiphering | GeneralGloCiphering | GeneralDedCiphering | GeneralCiphering
+
+
+class ForeignTitle(AccessDenied):
+    """The message comes from somebody else than the other end of this association."""
 
 
 class CounterRefused(AccessDenied):
@@ -75,23 +88,34 @@ class SecurityContext:
     """Seals and opens the APDUs of one association.
 
     With `mirrors` answers come in the kind of envelope in which the last request came: clients may
-    use either, and some understand only their own.
+    use either, and some understand only their own. Of our own counters `block` are reserved at a time;
+    where several contexts share a key, 1 keeps their messages in the order in which they were sealed.
     """
 
-    def __init__(self, security: Security, mirrors: bool = False) -> None:
+    def __init__(self, security: Security, mirrors: bool = False, block: int = COUNTER_BLOCK) -> None:
         self.security = security
+        self._block = block
         self._mirrors = mirrors
         self._general = security.general
         self.peer_title = security.peer_title
         self.unverified = 0
         """Messages opened without an authentication key to check them with."""
-        self._own = OwnCounter(security.counters, counter_id(security.system_title, security.keys.encryption))
+        self._own = self._counter_of(security.keys.encryption)
         self._dedicated: Keys | None = None
         self._dedicated_own: OwnCounter | None = None
+
+    def _counter_of(self, key: bytes) -> OwnCounter:
+        counter = counter_id(self.security.system_title, key)
+        return OwnCounter(self.security.counters, counter, self._block)
 
     def take_counter(self) -> int:
         """A number of our own counter under the global key, as GMAC authentication needs one."""
         return self._own.take()
+
+    def forget(self) -> None:
+        """Begin anew: the next association may be with somebody else, and has another dedicated key."""
+        self.peer_title = self.security.peer_title
+        self.use_dedicated(None)
 
     def learn_title(self, title: bytes | None) -> None:
         """Take the other end's system title, as AARQ or AARE name it.
@@ -103,8 +127,7 @@ class SecurityContext:
             return
         known = self.security.peer_title
         if known is not None and title != known:
-            came, expected = system_title_text(title), system_title_text(known)
-            raise AccessDenied(f"the other end's system title is {came}, expected is {expected}")
+            raise AccessDenied(_foreign(title, known))
         if len(title) != 8:
             raise AccessDenied(f"the other end's system title {title.hex()} has not 8 octets")
         self.peer_title = title
@@ -115,7 +138,7 @@ class SecurityContext:
             self._dedicated = self._dedicated_own = None
             return
         self._dedicated = Keys(key, self.security.keys.authentication)
-        self._dedicated_own = OwnCounter(self.security.counters, counter_id(self.security.system_title, key))
+        self._dedicated_own = self._counter_of(key)
 
     def seal(self, plain: bytes, with_global: bool = False) -> bytes:
         """The envelope for a plain APDU. `with_global` for what opens and closes associations."""
@@ -147,12 +170,12 @@ class SecurityContext:
             RemoteProtocolError: it is cut.
         """
         title = self.peer_title or b""
-        if self._mirrors:
-            self._general = not isinstance(envelope, ServiceCiphering)
-        if isinstance(envelope, GeneralGloCiphering | GeneralDedCiphering) and envelope.system_title:
+        carried = _carried_title(envelope)
+        if carried:
             # An empty title on the wire stands for the one negotiated.
-            self.learn_title(envelope.system_title)
-            title = envelope.system_title
+            if title and carried != title:
+                raise ForeignTitle(_foreign(carried, title))
+            title = carried
         keys = self.security.keys
         if (
             envelope.dedicated
@@ -162,13 +185,21 @@ class SecurityContext:
             if self._dedicated is None:
                 raise AccessDenied("the message is under a dedicated key, but none was agreed")
             keys = self._dedicated
-        opened = unprotect(envelope.content, keys, title)
+        about = b""
+        if isinstance(envelope, GeneralCiphering):
+            if not isinstance(envelope.key_info, IdentifiedKey | None):
+                raise AccessDenied("the message brings its own key, which is not supported")
+            about = envelope.about
+        opened = unprotect(envelope.content, keys, title, about)
         lacking = self.security.control & ~opened.header.control & (AUTHENTICATED | ENCRYPTED)
         if lacking:
             what = "authenticated" if lacking & AUTHENTICATED else "encrypted"
             raise AccessDenied(f"the message is not {what}, as this association demands")
         if not opened.verified:
             self.unverified += 1
+        if self._mirrors:
+            self._general = not isinstance(envelope, ServiceCiphering)
+        self.peer_title = title or None
         counter = counter_id(title, keys.encryption_for(opened.header.control))
         counters = self.security.counters
         try:
@@ -176,3 +207,19 @@ class SecurityContext:
         except AccessDenied as error:
             raise CounterRefused(str(error), counters.last_seen(counter)) from error
         return opened
+
+
+def _carried_title(envelope: Envelope) -> bytes:
+    """The sender's title in an envelope that names it."""
+    match envelope:
+        case GeneralGloCiphering() | GeneralDedCiphering():
+            return envelope.system_title
+        case GeneralCiphering():
+            return envelope.originator_system_title
+        case ServiceCiphering():
+            return b""
+
+
+def _foreign(title: bytes, known: bytes) -> str:
+    came, expected = system_title_text(title), system_title_text(known)
+    return f"the other end's system title is {came}, expected is {expected}"

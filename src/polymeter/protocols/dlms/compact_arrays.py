@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, overload
 
 from polymeter.protocols.dlms.data import (
+    FIXED,
     MAX_DEPTH,
     Item,
     Tag,
@@ -119,26 +120,35 @@ def _parse_description(data: bytes, pos: int, depth: int, budget: list[int]) -> 
 
 
 def _parse_element(data: bytes, pos: int, description: Description, budget: list[int]) -> Item:
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise RemoteProtocolError("a compact array with more values than its contents can hold", pos)
+    """One element. What it holds is paid for before it is read."""
     tag = description.tag
-    if tag == Tag.ARRAY:
-        kinds = description.children * description.count if description.count <= budget[0] else None
-        if kinds is None:
-            raise RemoteProtocolError("a compact array with more values than its contents can hold", pos)
-    elif tag == Tag.STRUCTURE:
+    if tag == Tag.STRUCTURE:
+        _pay(budget, len(description.children), pos)
         kinds = description.children
+    elif tag == Tag.ARRAY:
+        _pay(budget, description.count, pos)
+        kinds = description.children * description.count
     else:
         value, end, head = decode_scalar(data, pos, tag)
         return Item(tag, value, pos, end, head)
     items = []
     at = pos
     for kind in kinds:
-        item = _parse_element(data, at, kind, budget)
+        fixed = FIXED.get(kind.tag)
+        if fixed is None or kind.tag == Tag.BOOLEAN or at + fixed[0] > len(data):
+            item = _parse_element(data, at, kind, budget)
+        else:
+            stop = at + fixed[0]
+            item = Item(kind.tag, fixed[1](data[at:stop]), at, stop)
         items.append(item)
         at = item.end
     return Item(tag, tuple(items), pos, at)
+
+
+def _pay(budget: list[int], count: int, pos: int) -> None:
+    budget[0] -= count
+    if budget[0] < 0:
+        raise RemoteProtocolError("a compact array with more values than its contents can hold", pos)
 
 
 def encode_compact(compact: CompactArray) -> bytes:

@@ -24,24 +24,22 @@ from polymeter.protocols.dlms.acse import (
 )
 from polymeter.protocols.dlms.apdus import (
     APDU,
+    DEDICATED_TAGS,
+    GLOBAL_TAGS,
     Assembly,
     ConfirmedServiceError,
     Conformance,
     ExceptionResponse,
     GeneralBlockTransfer,
-    GeneralCiphering,
-    GeneralDedCiphering,
-    GeneralGloCiphering,
     GeneralSigning,
     InitiateRequest,
     InitiateResponse,
     NegotiatedConformance,
-    ServiceCiphering,
     decode_apdu,
     encode_apdu,
 )
 from polymeter.protocols.dlms.blocks import ClientBlocks, ServerBlocks
-from polymeter.protocols.dlms.ciphering import OVERHEAD, SecurityContext
+from polymeter.protocols.dlms.ciphering import OVERHEAD, Envelope, ForeignTitle, SecurityContext
 from polymeter.protocols.dlms.framing import Carrier
 from polymeter.protocols.dlms.hdlc_link import Delivered, End, LinkDown, LinkUp
 from polymeter.protocols.dlms.states import TRANSITIONS, Connect, Disconnect, Event, Notification, kind_of
@@ -50,6 +48,7 @@ from polymeter.protocols.wire import (
     AccessDenied,
     LocalProtocolError,
     NeedData,
+    ProtocolError,
     RemoteProtocolError,
 )
 
@@ -81,6 +80,8 @@ class Connection:
         self.security = security
         self.notifications: deque[Notification] = deque(maxlen=1000)
         """What the meter said unasked, the last thousand."""
+        self.unopened: deque[ProtocolError] = deque(maxlen=100)
+        """Why something that was no answer could not be understood while an answer was waited for."""
         self.on_notification = on_notification or self.notifications.append
         self.conformance = Conformance(0)
         self.peer_apdu_max = 0
@@ -90,7 +91,7 @@ class Connection:
         self.server_title: bytes | None = None
         self.state = "associated" if associated else "no association" if carrier.is_up else "no link"
         self._client_blocks = ClientBlocks()
-        self._server_blocks = ServerBlocks()
+        self._server_blocks = ServerBlocks(self.carrier.datagrams)
         self._assembly: Assembly | None = None
         self._blocks_sent = 0
         self._proposed: InitiateRequest | None = None
@@ -124,10 +125,15 @@ class Connection:
             came = self.carrier.next_event()
             if isinstance(came, NeedData):
                 return NEED_DATA
-            if isinstance(came, Delivered):
-                self._receive_apdu(came.data)
-            else:
+            if not isinstance(came, Delivered):
                 self._take(came, "server")
+                continue
+            try:
+                self._receive_apdu(came.data)
+            except (RemoteProtocolError, AccessDenied) as error:
+                if not self._is_aside(came, error):
+                    raise
+                self.unopened.append(error)
         return self._events.popleft()
 
     def send(self, event: Event) -> bytes:
@@ -186,14 +192,20 @@ class Connection:
             self._forget()
         self._events.append(event)
 
+    def _is_aside(self, came: Delivered, error: ProtocolError) -> bool:
+        """Whether what failed is certainly not the answer that the client waits for."""
+        if self.end == "server" or not (self._client_blocks.is_due or self.state in _AWAITING):
+            return False
+        return not came.numbered or isinstance(error, ForeignTitle) or came.data[:1] in _SEALED_NOTIFICATIONS
+
     def _forget(self) -> None:
         """What was negotiated ends with the association."""
         self.ciphered = False
         self._client_blocks = ClientBlocks()
-        self._server_blocks = ServerBlocks()
+        self._server_blocks = ServerBlocks(self.carrier.datagrams)
         self._assembly = None
         if self.security is not None:
-            self.security.use_dedicated(None)
+            self.security.forget()
 
     @property
     def _peer(self) -> End:
@@ -211,14 +223,14 @@ class Connection:
                 if whole is None:
                     return
                 apdu = decode_apdu(whole)
-            elif isinstance(apdu, ServiceCiphering | GeneralGloCiphering | GeneralDedCiphering):
+            elif isinstance(apdu, Envelope):
                 if self.security is None:
                     raise AccessDenied("the message is ciphered, but no key is known: give one")
                 apdu = decode_apdu(self.security.open(apdu).plaintext)
                 protected = True
             else:
                 break
-        if isinstance(apdu, GeneralCiphering | GeneralSigning):
+        if isinstance(apdu, GeneralSigning):
             raise AccessDenied(f"{apdu.TITLE} is not supported yet")
         if self.ciphered and not protected and kind_of(apdu, self._peer) not in ("refusal", "notification"):
             raise AccessDenied("the message is not protected, as this association demands")
@@ -241,6 +253,8 @@ class Connection:
             self._take(whole, self._peer)
 
     def _receive_acse(self, acse: ACSE) -> None:
+        if isinstance(acse, AARQ):
+            self._forget()
         if isinstance(acse, AARQ | AARE):
             if self.security is not None:
                 self.security.learn_title(acse.ap_title)
@@ -248,13 +262,13 @@ class Connection:
                 self.server_title = acse.ap_title
         inner = acse.user_information
         if inner:
-            envelope = decode_apdu(inner)
-            if isinstance(envelope, ServiceCiphering | GeneralGloCiphering):
+            envelope = _inner(acse, inner)
+            if isinstance(envelope, Envelope):
                 if self.security is None:
                     raise AccessDenied(f"the {acse.TITLE} is ciphered, but no key is known: give one")
                 plain = self.security.open(envelope).plaintext
                 acse = replace(acse, user_information=plain, received=None)
-            elif self._must_be_sealed(acse) and not isinstance(envelope, ConfirmedServiceError):
+            elif self._must_be_sealed(acse) and not isinstance(envelope, ConfirmedServiceError | None):
                 # Only a refusal may come in the clear.
                 raise AccessDenied("the AARE is not protected, as this association demands")
         if isinstance(acse, AARQ):
@@ -314,6 +328,7 @@ class Connection:
 
     def _send_acse(self, acse: ACSE) -> None:
         if isinstance(acse, AARQ):
+            self._forget()
             self._propose(acse)
         self._last = sealed = acse
         if acse.user_information and self._seals(acse):
@@ -337,7 +352,6 @@ class Connection:
 
     def _propose(self, aarq: AARQ) -> None:
         """Remember what the client proposes, so that the AARE can be understood."""
-        self._forget()
         self._proposed = None
         if aarq.user_information:
             inner = decode_apdu(aarq.user_information)
@@ -361,3 +375,17 @@ class Connection:
 
 
 _CIPHERED: Final = (Context.LN_CIPHERED, Context.SN_CIPHERED)
+_AWAITING: Final = ("linking", "associating", "releasing", "unlinking")
+_SEALED_NOTIFICATIONS: Final = tuple(
+    bytes((tags[service],)) for tags in (GLOBAL_TAGS, DEDICATED_TAGS) for service in (0x18, 0xC2)
+)
+
+
+def _inner(acse: ACSE, information: bytes) -> APDU | None:
+    """What the user information holds. That of a refusal may be anything: the refusal stands without it."""
+    try:
+        return decode_apdu(information)
+    except RemoteProtocolError:
+        if isinstance(acse, AARE) and acse.refusal is not None:
+            return None
+        raise

@@ -1,8 +1,7 @@
 """APDUs while they are being unwrapped: envelopes, blocks, associations, and at last records.
 
 `Contents` gathers what one message gives. A layer is a run of bytes with offsets of its own; every
-error and every record says in which one it stands. `Conversation` is what the messages of one input
-know of each other: titles, counters, what was asked, blocks that wait for the next.
+error and every record says in which one it stands.
 """
 
 from __future__ import annotations
@@ -12,17 +11,19 @@ from typing import Any, Final
 
 from polymeter.protocols.dlms import apdus, axdr
 from polymeter.protocols.dlms.acse import AARE, AARQ, ACSE, decode_acse
-from polymeter.protocols.dlms.apdus import APDU, Assembly, DataAccessResult, decode_apdu
-from polymeter.protocols.dlms.counters import MemoryCounters, accept, counter_id
+from polymeter.protocols.dlms.apdus import APDU, DataAccessResult, decode_apdu
+from polymeter.protocols.dlms.apdus.descriptors import GET_RESULT
+from polymeter.protocols.dlms.apdus.fields import DATA, Cursor, Kind, ListOf
+from polymeter.protocols.dlms.conversation import Conversation
+from polymeter.protocols.dlms.counters import accept, counter_id
 from polymeter.protocols.dlms.data import Item
+from polymeter.protocols.dlms.irregular import read_irregular
 from polymeter.protocols.dlms.notifications import attribute_records, records
 from polymeter.protocols.dlms.opening import open_envelope
 from polymeter.protocols.dlms.security import read_header, sender_title
 from polymeter.protocols.dlms.times import instant
-from polymeter.protocols.dlms.untagged import parse_untagged
 from polymeter.protocols.wire import (
     AccessDenied,
-    DecodeOptions,
     LocalProtocolError,
     Problem,
     Record,
@@ -31,25 +32,12 @@ from polymeter.protocols.wire import (
     Tree,
 )
 
-__all__ = ["Contents", "Conversation"]
+__all__ = ["Contents"]
 
 _DEEPEST: Final = 6
 _REQUESTS: Final = frozenset((0x01, 0x05, 0x06, 0xC0, 0xC1, 0xC3))
 """What clients say: under the client's system title."""
-_BLOCKS_LIMIT: Final = 1 << 22
-
-
-class Conversation:
-    """What one message tells about the next."""
-
-    def __init__(self, options: DecodeOptions) -> None:
-        self.options = options
-        self.client_title = b""
-        self.server_title = b""
-        self.counters = MemoryCounters()
-        self.asked: tuple[apdus.SelectedAttribute, ...] = ()
-        self.blocks = bytearray()
-        self.next_block = 1
+_RESULTS: Final = ListOf(GET_RESULT)
 
 
 class Contents:
@@ -79,43 +67,35 @@ class Contents:
         self.layers += 1
         return tree.layer(name, data, name) if tree is not None else None, self.layers - 1
 
-    def read(
-        self, data: bytes, tree: Tree | None, layer: int, assembly: Assembly | None = None, depth: int = 0
-    ) -> Assembly | None:
-        """Unwrap the APDU that a layer is. Errors end this layer, not the message.
-
-        Gives the blocks gathered so far, if the APDU is one of several blocks.
-        """
+    def read(self, data: bytes, tree: Tree | None, layer: int, depth: int = 0) -> None:
+        """Unwrap the APDU that a layer is. Errors end this layer, not the message."""
         open_groups = tree.depth() if tree is not None else 0
         try:
-            return self._apdu(data, tree, layer, assembly, depth)
+            self._apdu(data, tree, layer, depth)
         except (RemoteProtocolError, AccessDenied) as error:
             self.fail(error, layer)
             if tree is not None:
                 tree.unwind(open_groups, 0)
         except LocalProtocolError as error:  # a key of the wrong length, say
             self.errors.append(Problem(str(error), 0, layer))
-        return assembly
 
-    def _apdu(
-        self, data: bytes, tree: Tree | None, layer: int, assembly: Assembly | None, depth: int
-    ) -> Assembly | None:
+    def _apdu(self, data: bytes, tree: Tree | None, layer: int, depth: int) -> None:
         if depth > _DEEPEST:
             raise RemoteProtocolError(f"more than {_DEEPEST} envelopes within each other", 0)
         if not data:
             raise RemoteProtocolError("an empty APDU", 0)
         if 0x60 <= data[0] <= 0x63:
             self._association(decode_acse(data, tree), tree, depth)
-            return None
+            return
         apdu = self._decode(data, tree, layer)
         if apdu is None:
-            return None
+            return
         if not self.name or depth:
             self.name = apdu.TITLE
         self.apdu = apdu
         match apdu:
             case apdus.GeneralBlockTransfer():
-                return self._block(apdu, tree, assembly, depth)
+                self._block(apdu, tree, depth)
             case apdus.GeneralGloCiphering(title, content) | apdus.GeneralDedCiphering(title, content):
                 # Who sends it, client or meter, only the title tells; an empty one is the meter's.
                 title = title or sender_title(b"", self.conversation.server_title)
@@ -124,13 +104,14 @@ class Contents:
                 from_client = service in _REQUESTS
                 title = self.conversation.client_title if from_client else self.conversation.server_title
                 self._envelope(title, content, data, tree, layer, depth)
-            case apdus.GeneralCiphering() | apdus.GeneralSigning():
-                self.encrypted = True
+            case apdus.GeneralCiphering(_, title, _, _, _, _, content):
+                title = title or sender_title(b"", self.conversation.server_title)
+                self._envelope(title, content, data, tree, layer, depth, apdu)
+            case apdus.GeneralSigning(content=content):
                 self.title = apdu.originator_system_title
-                raise AccessDenied(f"{apdu.TITLE} needs suites and keys that are not supported", 0)
+                self._signed(content, tree, depth)
             case _:
                 self._values(apdu, data, tree, layer)
-        return None
 
     def _decode(self, data: bytes, tree: Tree | None, layer: int) -> APDU | None:
         """The APDU, or `None` when it was read by a way of its own."""
@@ -150,35 +131,26 @@ class Contents:
         return decode_apdu(data, tree)
 
     def _by_other_rules(self, data: bytes, tree: Tree | None, layer: int) -> bool:
-        """Read what is no APDU by the book: descriptors without tags, or a value without an APDU."""
-        start = 0
-        moment = None
-        try:
-            if data[0] == 0x0F and len(data) > 6:
-                start = 6 + data[5]
-                moment = instant(data[6:start])
-                if parse_untagged(data, start).end != len(data):
-                    return False
-            elif data[0] not in (1, 2) or axdr.parse(data).end != len(data):
-                return False
-        except RemoteProtocolError:
+        """Read what is no APDU by the book, if it can be understood."""
+        found = read_irregular(data, tree)
+        if found is None:
             return False
-        if tree is not None and start:
-            tree.leaf("APDU", 0, 1, None, "data-notification")
-            tree.leaf("long invoke", 1, 5, int.from_bytes(data[1:5], "big"))
-            tree.leaf("length of date time", 5, 6, data[5])
-            if start > 6:
-                tree.leaf("date time", 6, start, moment)
-        self.name = "data-notification" if start else "value"
-        self._own_time(moment, data, start, layer)
-        body = parse_untagged(data, start, tree) if start else axdr.parse(data, 0, tree)
-        self.records += records(body, data, moment, layer)
+        self.name = "data-notification" if found.is_notification else "value"
+        self._own_time(found.moment, data, found.body.start, layer)
+        self.records += records(found.body, data, found.moment, layer)
         return True
 
     # Envelopes
 
     def _envelope(
-        self, title: bytes, content: bytes, data: bytes, tree: Tree | None, layer: int, depth: int
+        self,
+        title: bytes,
+        content: bytes,
+        data: bytes,
+        tree: Tree | None,
+        layer: int,
+        depth: int,
+        envelope: apdus.GeneralCiphering | None = None,
     ) -> None:
         header = read_header(content)
         start = len(data) - len(content)
@@ -196,7 +168,7 @@ class Contents:
         self.encrypted = self.encrypted or header.encrypted
         self.title = title or self.title
         try:
-            opened = open_envelope(self.options, title, content, header)
+            opened = open_envelope(self.options, title, content, header, envelope)
         except AccessDenied as error:
             raise AccessDenied(str(error), start) from error
         counter = counter_id(title, opened.key)
@@ -210,33 +182,29 @@ class Contents:
         below, number = self.layer(tree, "plaintext", opened.plaintext)
         if header.authenticated and not opened.verified and below is not None:
             below.root.meaning = "unverified: no authentication key"
-        self.read(opened.plaintext, below, number, None, depth + 1)
+        self.read(opened.plaintext, below, number, depth + 1)
         if below is not None:
             below.finish(meaning=below.root.meaning)
 
+    def _signed(self, content: bytes, tree: Tree | None, depth: int) -> None:
+        """What is signed can be read by anybody; whose signature it is cannot be told yet."""
+        below, number = self.layer(tree, "signed", content)
+        self.read(content, below, number, depth + 1)
+        if below is not None:
+            below.finish(meaning="unverified: signatures are not checked")
+
     # Blocks, associations
 
-    def _block(
-        self,
-        block: apdus.GeneralBlockTransfer,
-        tree: Tree | None,
-        assembly: Assembly | None,
-        depth: int,
-    ) -> Assembly | None:
-        assembly = assembly or Assembly()
-        assembly.add(block)
-        if not block.last_block:
-            return assembly
-        if not assembly.complete:
-            missing = ", ".join(map(str, assembly.missing)) or "the first"
-            raise RemoteProtocolError(f"blocks are missing: {missing}", 2)
-        data = assembly.data()
-        if data:
-            below, number = self.layer(tree, "blocks", data)
-            self.read(data, below, number, None, depth + 1)
-            if below is not None:
-                below.finish()
-        return None
+    def _block(self, block: apdus.GeneralBlockTransfer, tree: Tree | None, depth: int) -> None:
+        if not block.block_data and block.last_block:
+            return  # an acknowledgement
+        data = self.conversation.transferred(block)
+        if data is None:
+            return
+        below, number = self.layer(tree, "blocks", data)
+        self.read(data, below, number, depth + 1)
+        if below is not None:
+            below.finish()
 
     def _association(self, value: ACSE, tree: Tree | None, depth: int) -> None:
         self.apdu = value
@@ -251,7 +219,7 @@ class Contents:
                     self.errors.append(Problem(value.refusal, 0, self.layers - 1))
         if value.user_information:
             below, number = self.layer(tree, "user information", value.user_information)
-            self.read(value.user_information, below, number, None, depth + 1)
+            self.read(value.user_information, below, number, depth + 1)
             if below is not None:
                 below.finish()
         self.name = value.TITLE
@@ -340,43 +308,40 @@ class Contents:
         layer: int,
         date_time: bytes = b"",
     ) -> None:
+        class_id, code, number = attribute
         moment = instant(date_time)
-        self.records += attribute_records(attribute.instance, attribute.attribute, item, data, moment, layer)
+        self.records += attribute_records(code, number, item, data, moment, layer, class_id)
 
     def _datablock(self, block: apdus.GetResponseWithDatablock, tree: Tree | None, layer: int) -> None:
-        """A block of a long answer; the last one completes the value."""
+        """A block of a long answer; the last one completes the value, or the list of results."""
         conversation = self.conversation
         if isinstance(block.result, int):
+            conversation.forget_answer()
             self.errors.append(Problem(f"the meter refuses: {_words(block.result)}", 8, layer))
             return
-        if block.block_number == 1:
-            conversation.blocks.clear()
-        elif block.block_number != conversation.next_block:
-            conversation.next_block = -1  # the beginning is not there: nothing to be completed
+        data = conversation.answered(block, block.result)
+        if data is None:
             return
-        if len(conversation.blocks) + len(block.result) > _BLOCKS_LIMIT:
-            raise RemoteProtocolError(f"more than {_BLOCKS_LIMIT} octets in blocks", 8)
-        conversation.blocks += block.result
-        conversation.next_block = block.block_number + 1
-        if not block.last_block:
-            return
-        data = bytes(conversation.blocks)
         below, number = self.layer(tree, "blocks", data)
+        several = len(conversation.asked) > 1
         try:
-            self._result(_whole(data, below), 0, data, 0, number)
+            whole = _whole(data, _RESULTS if several else DATA, below)
+            if several:
+                self._results(whole, data, 0, number)
+            else:
+                self._result(whole, 0, data, 0, number)
         except RemoteProtocolError as error:
             self.fail(error, number)
         if below is not None:
             below.finish()
 
 
-def _whole(data: bytes, tree: Tree | None) -> axdr.Data:
-    """The value that all of `data` is."""
-    value, end = axdr.decode_data(data)
-    if tree is not None:
-        axdr.parse(data, 0, tree)
-    if end != len(data):
-        raise RemoteProtocolError(f"{len(data) - end} octets after the value", end)
+def _whole(data: bytes, kind: Kind, tree: Tree | None) -> Any:
+    """What all of `data` is."""
+    cursor = Cursor(data, 0, tree)
+    value = kind.read(cursor, "result")
+    if cursor.pos != len(data):
+        raise RemoteProtocolError(f"{len(data) - cursor.pos} octets after the value", cursor.pos)
     return value
 
 

@@ -12,7 +12,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-__all__ = ["CLASS_IDS", "InterfaceClass", "Member", "class_name", "interface_class", "interface_classes"]
+__all__ = [
+    "CLASS_IDS",
+    "VALUE_CLASSES",
+    "InterfaceClass",
+    "Member",
+    "Values",
+    "class_name",
+    "interface_class",
+    "interface_classes",
+    "values_of",
+]
 
 
 class Member(NamedTuple):
@@ -93,6 +103,30 @@ def interface_class(id: int, version: int | None = None) -> InterfaceClass:
         return InterfaceClass(id, version or 0, f"class {id}", ())
     wanted = known[0] if version is None else max((v for v in known if v <= version), default=known[0])
     return interface_classes()[id, wanted]
+
+
+class Values(NamedTuple):
+    """Where a class keeps values, their scaler and unit, and when they were captured."""
+
+    attributes: tuple[int, ...] = (2,)
+    scale: int | None = None
+    time: int | None = None
+
+
+VALUE_CLASSES: Final[dict[int, Values]] = {
+    1: Values(),
+    3: Values(scale=3),
+    4: Values(scale=3, time=5),
+    5: Values((2, 3), scale=4, time=6),
+    8: Values(),
+    70: Values((3,)),
+}
+"""The classes whose objects hold a value to be read."""
+
+
+def values_of(class_id: int | None) -> Values:
+    """Where a class keeps its values; attribute 2 for one that is not known."""
+    return VALUE_CLASSES.get(class_id, Values()) if class_id is not None else Values()
 
 
 def class_name(id: int) -> str:

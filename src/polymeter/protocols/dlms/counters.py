@@ -8,13 +8,15 @@ and none comes twice. Where the numbers rest is the caller's; `Counters` is the 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError, key_fingerprint
 
-__all__ = ["CounterID", "Counters", "MemoryCounters", "OwnCounter", "accept", "counter_id"]
+__all__ = ["COUNTER_BLOCK", "CounterID", "Counters", "MemoryCounters", "OwnCounter", "accept", "counter_id"]
 
-_LIMIT = 1 << 32
+_LIMIT: Final = 1 << 32
+COUNTER_BLOCK: Final = 128
+"""How many of our own numbers are reserved at a time."""
 
 
 class CounterID(NamedTuple):
@@ -79,7 +81,7 @@ def accept(counters: Counters, counter: CounterID, value: int) -> None:
 class OwnCounter:
     """Numbers for messages that we send under one key, reserved `block` at a time."""
 
-    def __init__(self, counters: Counters, counter: CounterID, block: int = 128) -> None:
+    def __init__(self, counters: Counters, counter: CounterID, block: int = COUNTER_BLOCK) -> None:
         self._counters = counters
         self._counter = counter
         self._block = block

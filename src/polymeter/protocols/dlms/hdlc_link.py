@@ -41,6 +41,8 @@ __all__ = [
 End = Literal["client", "server"]
 
 MESSAGE_LONGEST: Final = 1 << 20
+INFORMATION_MAX: Final = 2030
+"""Octets of information that a frame can hold, with addresses of four octets, whatever is negotiated."""
 UNNUMBERED_MAX: Final = 1024
 """Octets of a UI frame's information when no length was negotiated."""
 
@@ -73,7 +75,7 @@ LinkEvent = LinkUp | LinkDown | Delivered
 def agreed(own: Parameters, peer: Parameters) -> Parameters:
     """What both stations can do, from our side: we send no more than the peer receives."""
     return Parameters(
-        min(own.information_transmit, peer.information_receive),
+        min(own.information_transmit, peer.information_receive, INFORMATION_MAX),
         min(own.information_receive, peer.information_transmit),
         min(own.window_transmit, peer.window_receive),
         min(own.window_receive, peer.window_transmit),
@@ -345,9 +347,12 @@ class Link:
             self._events.append(Delivered(self._without_llc(message), numbered=False))
 
     def _without_llc(self, data: bytes) -> bytes:
-        if data[:3] not in (LLC_COMMAND, LLC_RESPONSE):
+        """The APDU; some meters push without an LLC header, and nothing else begins with E6."""
+        if data[:3] in (LLC_COMMAND, LLC_RESPONSE):
+            return data[3:]
+        if data[:1] == b"\xe6":
             raise RemoteProtocolError(f"no LLC header in front of {data[:3].hex()}")
-        return data[3:]
+        return data
 
     # What is said
 

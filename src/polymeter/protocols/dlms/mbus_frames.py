@@ -31,13 +31,18 @@ class Segment(NamedTuple):
 
 
 def segment_size(data: bytes, start: int = 0) -> int | None:
-    """Length of the frame that begins at `start`, `None` if none of this kind does."""
+    """Length of the frame that begins at `start`, `None` if none of this kind does.
+
+    Sagemcom's T210-D fills frames with up to 257 octets, which the length field cannot say: ``68 01
+    01 68``. A length shorter than the fields is taken for one that has overflowed.
+    """
     head = data[start : start + 7]
-    if len(head) < 7 or head[0] != 0x68 or head[3] != 0x68 or head[1] != head[2]:
+    if len(head) < 7 or head[0] != 0x68 or head[3] != 0x68 or head[1] != head[2] or head[6] > 0x1F:
         return None
-    if head[6] > 0x1F or head[1] < _FIELDS:
-        return None
-    return head[1] + _OVERHEAD
+    if head[1] >= _FIELDS:
+        return head[1] + _OVERHEAD
+    size = head[1] + 0x100 + _OVERHEAD
+    return size if data[start + size - 1 : start + size] in (b"", b"\x16") else None
 
 
 def encode_segment(segment: Segment) -> bytes:

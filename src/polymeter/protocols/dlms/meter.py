@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from polymeter.protocols.dlms import authentication
 from polymeter.protocols.dlms.acse import AARE, AARQ, RLRE, RLRQ, Context, Mechanism, Result
 from polymeter.protocols.dlms.apdus import (
     APDU,
+    LOGICAL_NAME_SERVICES,
     VAA_NAME_LN,
     ActionRequestNormal,
     ActionResponse,
@@ -51,19 +52,7 @@ from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["CONFORMANCE", "Client", "Meter", "Session"]
 
-CONFORMANCE: Final = (
-    Conformance.GENERAL_PROTECTION
-    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
-    | Conformance.BLOCK_TRANSFER_WITH_ACTION
-    | Conformance.MULTIPLE_REFERENCES
-    | Conformance.DATA_NOTIFICATION
-    | Conformance.GET
-    | Conformance.SET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.EVENT_NOTIFICATION
-    | Conformance.ACTION
-)
+CONFORMANCE: Final = LOGICAL_NAME_SERVICES | Conformance.GENERAL_PROTECTION
 """What a meter of ours can do."""
 _CHALLENGE_SIZE: Final = 16
 _DLMS_VERSION: Final = 6
@@ -145,9 +134,10 @@ class Session:
         self.meter = meter
         self.client = meter.clients.get(sap)
         self.sap = sap
-        self.security = SecurityContext(meter.security, mirrors=True) if meter.security is not None else None
+        self.security = (
+            SecurityContext(meter.security, mirrors=True, block=1) if meter.security is not None else None
+        )
         self._pending: tuple[Mechanism, Exchange] | None = None
-        self._proved: tuple[bytes, ActionResponse] | None = None
         self._associated = False
         self._facts = AssociationFacts(sap, meter.server, 1, 0, Conformance(0), 0, 0, 0)
         level = self.client.level if self.client is not None else Level.PUBLIC
@@ -170,7 +160,7 @@ class Session:
                 self._end()
                 return RLRE(user_information=user_information)
             case ActionRequestNormal(invoke, method, parameters) if (
-                (self._pending is not None or self._proved is not None)
+                self._pending is not None
                 and (method.class_id, method.method) == (15, 1)
                 and method.instance == CURRENT_ASSOCIATION
             ):
@@ -185,7 +175,6 @@ class Session:
 
     def _end(self) -> None:
         self._pending = None
-        self._proved = None
         self._associated = False
 
     def _associate(self, aarq: AARQ) -> AARE:
@@ -258,8 +247,6 @@ class Session:
     def _prove(self, parameters: Data | None) -> ActionResponse:
         """Check the client's proof and give ours."""
         received = parameters.value if parameters is not None else None
-        if self._proved is not None and received == self._proved[0]:
-            return self._proved[1]  # asked again: over datagrams our answer was lost
         if self._pending is None or self.client is None:
             return ActionResponse(ActionResult.READ_WRITE_DENIED)
         mechanism, exchange = self._pending
@@ -276,8 +263,8 @@ class Session:
         )
         proof = authentication.answer(mechanism, exchange, secret, keys, counter)
         self._associated = True
-        self._proved = received, ActionResponse(ActionResult.SUCCESS, Data.of(octet_string(proof)))
-        return self._proved[1]
+        self._facts = replace(self._facts, status=2)
+        return ActionResponse(ActionResult.SUCCESS, Data.of(octet_string(proof)))
 
 
 def _refused(context: Context, diagnostic: int, user_information: bytes | None = None) -> AARE:

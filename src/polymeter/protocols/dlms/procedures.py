@@ -37,9 +37,11 @@ from polymeter.protocols.dlms.apdus import (
     invoke_id_and_priority,
 )
 from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.ciphering import SecurityContext
 from polymeter.protocols.dlms.connection import Connection
 from polymeter.protocols.dlms.data import Item
 from polymeter.protocols.dlms.hdlc_link import LinkDown
+from polymeter.protocols.dlms.security import AUTHENTICATED, ENCRYPTED
 from polymeter.protocols.dlms.states import Event
 from polymeter.protocols.procedure import Procedure, Receive, Send
 from polymeter.protocols.wire import (
@@ -52,6 +54,7 @@ from polymeter.protocols.wire import (
 
 __all__ = [
     "CounterBehind",
+    "RequestRefused",
     "Timing",
     "action",
     "ask",
@@ -64,6 +67,10 @@ __all__ = [
 
 LIST_MAX: Final = 32
 """Attributes that go into one request; meters with little memory refuse more."""
+
+
+class RequestRefused(RemoteProtocolError):
+    """The meter answered, and refuses the request as a whole; the association stands."""
 
 
 class CounterBehind(AccessDenied):
@@ -145,7 +152,7 @@ def ask(connection: Connection, request: APDU, timing: Timing = Timing()) -> Pro
         event = yield from next_event(connection, timing)
         match event:
             case ExceptionResponse() | ConfirmedServiceError():
-                raise refused(event)
+                raise refused(event, connection.security)
             case LinkDown(reason):
                 raise TransportError(f"the link ended: {reason}")
             case APDU():
@@ -155,26 +162,32 @@ def ask(connection: Connection, request: APDU, timing: Timing = Timing()) -> Pro
                 raise RemoteProtocolError(f"a response is expected, {type(event).__name__} came")
 
 
-def refused(answer: ExceptionResponse | ConfirmedServiceError) -> AccessDenied | RemoteProtocolError:
-    """What a refusal of a whole request means to the caller."""
+def refused(
+    answer: ExceptionResponse | ConfirmedServiceError, security: SecurityContext | None = None
+) -> AccessDenied | RemoteProtocolError:
+    """What a refusal of a whole request means to the caller, who protects it with `security`."""
     if isinstance(answer, ConfirmedServiceError):
         if (answer.error, answer.code) == (0, 6):
-            return AccessDenied(_CANNOT_OPEN)
-        return RemoteProtocolError(f"the meter says: {answer}")
+            return AccessDenied(_cannot_open(security))
+        return RequestRefused(f"the meter says: {answer}")
     if answer.service_error == ServiceError.DECIPHERING_ERROR:
-        return AccessDenied(_CANNOT_OPEN)
+        return AccessDenied(_cannot_open(security))
     if answer.service_error == ServiceError.INVOCATION_COUNTER_ERROR:
         expected = answer.invocation_counter
         least = f"; it expects {expected} or more" if expected is not None else ""
         said = f"the meter has seen our invocation counter before, or a higher one{least}"
         return CounterBehind(said, expected)
-    return RemoteProtocolError(f"the meter refuses the request: {answer}")
+    return RequestRefused(f"the meter refuses the request: {answer}")
 
 
-_CANNOT_OPEN: Final = (
-    "the meter cannot open what we send: its encryption key, its authentication key"
-    " or the system title it knows of us is another"
-)
+def _cannot_open(security: SecurityContext | None) -> str:
+    """A deciphering error says nothing more; what takes no part in our protection is not to blame."""
+    control = security.security.control if security is not None else AUTHENTICATED | ENCRYPTED
+    keys = "its encryption key" + (", its authentication key" if control & AUTHENTICATED else "")
+    text = f"the meter cannot open what we send: {keys} or the system title it knows of us is another"
+    if not control & AUTHENTICATED:
+        return f"{text}, or it wants messages authenticated as well"
+    return text if control & ENCRYPTED else f"{text}, or it wants messages encrypted as well"
 
 
 def refusal_text(result: int) -> str:
@@ -207,7 +220,10 @@ def get_with_list(
     timing: Timing = Timing(),
     list_max: int = LIST_MAX,
 ) -> Procedure[list[Data | int]]:
-    """Read several attributes, together where the meter knows how, one by one otherwise."""
+    """Read several attributes, together where the meter knows how, one by one otherwise.
+
+    A meter that refuses the request for one of them as a whole refuses that one: `OTHER_REASON`.
+    """
     wanted = [one if isinstance(one, SelectedAttribute) else SelectedAttribute(one) for one in attributes]
     results: list[Data | int] = []
     together = list_max > 1 and Conformance.MULTIPLE_REFERENCES in connection.conformance
@@ -220,7 +236,12 @@ def get_with_list(
                 continue
             together = False
         attribute, selection = wanted[len(results)]
-        results.append((yield from get(connection, attribute, selection, timing)))
+        try:
+            results.append((yield from get(connection, attribute, selection, timing)))
+        except RequestRefused:
+            if connection.state != "associated":
+                raise
+            results.append(DataAccessResult.OTHER_REASON)
     return results
 
 

@@ -24,10 +24,12 @@ from polymeter.protocols.dlms.apdus import (
 )
 from polymeter.protocols.dlms.axdr import Data, shown
 from polymeter.protocols.dlms.connection import Connection
+from polymeter.protocols.dlms.cosem import VALUE_CLASSES, values_of
 from polymeter.protocols.dlms.data import Item, Tag, octet_string
-from polymeter.protocols.dlms.notifications import reading, scaled
+from polymeter.protocols.dlms.found import reading, scaled
 from polymeter.protocols.dlms.procedures import Timing, action, get, get_with_list, set_attribute
 from polymeter.protocols.dlms.profiles import capture_objects, is_clock, rows
+from polymeter.protocols.dlms.selection import chosen_columns
 from polymeter.protocols.dlms.times import DateTime, instant
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Procedure
@@ -52,25 +54,11 @@ __all__ = [
 
 CLOCK: Final = OBIS(0, 0, 1, 0, 0)
 DISCONNECT_CONTROL: Final = OBIS(0, 0, 96, 3, 10)
-
-
-class _Values(NamedTuple):
-    """Where a class keeps values, their scaler and unit, and when they were captured."""
-
-    attributes: tuple[int, ...] = (2,)
-    scale: int | None = None
-    time: int | None = None
-
-
-VALUE_CLASSES: Final[dict[int, _Values]] = {
-    1: _Values(),
-    3: _Values(scale=3),
-    4: _Values(scale=3, time=5),
-    5: _Values((2, 3), scale=4, time=6),
-    8: _Values(),
-    70: _Values((3,)),
-}
-"""The classes whose objects are read when everything is to be read."""
+ASSOCIATION: Final = OBIS(0, 0, 40, 0, 0)
+_ASSOCIATION_CLASS: Final = 15
+_READ_BIT: Final = 1
+_UNREADABLE: Final = (0, 2, 5)
+"""No access, write only, authenticated write only."""
 
 
 class ListedObject(NamedTuple):
@@ -82,12 +70,15 @@ class ListedObject(NamedTuple):
     attributes: tuple[tuple[int, int], ...] | None = None
     """Attribute numbers with access modes; 0 is no access."""
     methods: tuple[tuple[int, int], ...] | None = None
+    in_bits: bool = False
+    """Whether access modes are bits, as associations from version 3 on have them."""
 
     def readable(self, attribute: int) -> bool:
         """Whether this client may read the attribute, as far as the list tells."""
         if self.attributes is None:
             return True
-        return dict(self.attributes).get(attribute, 0) not in (0, 2, 5)
+        mode = dict(self.attributes).get(attribute, 0)
+        return bool(mode & _READ_BIT) if self.in_bits else mode not in _UNREADABLE
 
 
 class Refusal(NamedTuple):
@@ -133,13 +124,16 @@ def read_object_list(
     connection: Connection, timing: Timing = Timing()
 ) -> Procedure[list[ListedObject] | Refusal]:
     """The objects that this client may see, from the current association."""
-    attribute = AttributeDescriptor(15, OBIS(0, 0, 40, 0, 0), 2)
+    attribute = AttributeDescriptor(_ASSOCIATION_CLASS, ASSOCIATION, 2)
     result = yield from get(connection, attribute, None, timing)
     if isinstance(result, int):
         return Refusal(attribute, result)
     if not isinstance(result.value, list):
         raise RemoteProtocolError("the object list is no array")
-    return [_listed(entry) for entry in result.value]
+    listed = [_listed(entry) for entry in result.value]
+    if any(one.class_id == _ASSOCIATION_CLASS and one.version >= 3 for one in listed):
+        return [one._replace(in_bits=True) for one in listed]
+    return listed
 
 
 def _listed(entry: Any) -> ListedObject:
@@ -173,7 +167,7 @@ def read_values(
     """The values of objects, in their order. Objects of other classes give their attribute 2."""
     wanted: list[AttributeDescriptor] = []
     for one in objects:
-        layout = VALUE_CLASSES.get(one.class_id, _Values())
+        layout = values_of(one.class_id)
         wanted += [
             AttributeDescriptor(one.class_id, one.name, attribute)
             for attribute in (*layout.attributes, layout.time)
@@ -185,7 +179,7 @@ def read_values(
     answered = dict(zip(wanted, results, strict=True))
     records: list[Record | Refusal] = []
     for one in objects:
-        layout = VALUE_CLASSES.get(one.class_id, _Values())
+        layout = values_of(one.class_id)
         if layout.scale is not None and one.name not in scales.known:
             key = AttributeDescriptor(one.class_id, one.name, layout.scale)
             scales.learn(one.name, answered[key])
@@ -209,7 +203,7 @@ def read_attribute(
     result = yield from get(connection, attribute, None, timing)
     if isinstance(result, int):
         return [Refusal(attribute, result)]
-    layout = VALUE_CLASSES.get(attribute.class_id, _Values())
+    layout = values_of(attribute.class_id)
     scaled_here = layout.scale is not None and attribute.attribute in layout.attributes
     if scaled_here and layout.scale is not None and attribute.instance not in scales.known:
         key = AttributeDescriptor(attribute.class_id, attribute.instance, layout.scale)
@@ -229,7 +223,7 @@ def _records(
 ) -> list[Record]:
     """A record for a simple value, one for each element of a compound one."""
     code = str(attribute.instance)
-    usual = VALUE_CLASSES.get(attribute.class_id, _Values()).attributes[0]
+    usual = values_of(attribute.class_id).attributes[0]
     name = code if attribute.attribute == usual else f"{code}/{attribute.attribute}"
     records = []
     for suffix, item in _leaves(result.item()):
@@ -268,14 +262,16 @@ def read_profile(
     if isinstance(captured, int):
         return Refusal(about[0], captured)
     columns = capture_objects(captured.value)
-    period_s = period.value if isinstance(period, Data) and isinstance(period.value, int) else 0
-    yield from _learn_scales(connection, columns, scales, timing)
     clock = next((column for column in columns if is_clock(column)), None)
     between = selection if isinstance(selection, tuple) and not isinstance(selection, Selection) else None
     chosen = selection if isinstance(selection, Selection) else None
     if between is not None and clock is not None and Conformance.SELECTIVE_ACCESS in connection.conformance:
         start, end = (DateTime.of(moment, 0, inverted_deviation) for moment in between)
         chosen = select_by_range(start, end, clock)
+    elif chosen is not None:
+        columns = chosen_columns(chosen, columns)
+    period_s = period.value if isinstance(period, Data) and isinstance(period.value, int) else 0
+    yield from _learn_scales(connection, columns, scales, timing)
     buffer = AttributeDescriptor(7, name, 2)
     result = yield from get(connection, buffer, chosen, timing)
     if isinstance(result, int):

@@ -1,4 +1,7 @@
-"""Security suite 0 (IEC 62056-5-3 § 5.3): AES-GCM-128 with tags of twelve octets.
+"""Security suites 0, 1 and 2 (IEC 62056-5-3 § 5.3): AES-GCM with tags of twelve octets.
+
+Suites 0 and 1 have keys of 128 bits, suite 2 of 256; beside that they protect messages alike. (How
+keys are agreed and what is signed tells them apart, and that is not done here.)
 
 `protect` and `unprotect` work on what an envelope of `apdus.ciphered` holds: security control,
 invocation counter, contents, tag. The library's GCM insists on sixteen octets of tag. In counter
@@ -13,6 +16,7 @@ authentication key contents are still given, marked unverified. All keys and tit
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hmac import compare_digest
@@ -44,6 +48,8 @@ BROADCAST: Final = 0x40
 COMPRESSED: Final = 0x80
 """Bits of the security control octet; the low four are the suite."""
 TAG_SIZE: Final = 12
+_SUITE: Final = 0x0F
+_KEY_SIZES: Final = {0: 16, 1: 16, 2: 32}
 _HEADER_SIZE: Final = 5
 
 
@@ -56,13 +62,11 @@ class Keys:
     broadcast: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for name, key in (("encryption", self.encryption), ("broadcast", self.broadcast)):
-            if key is not None and len(key) != 16:
-                raise LocalProtocolError(f"the {name} key of suite 0 has 16 octets, not {len(key)}")
-        if self.authentication is not None and len(self.authentication) != 16:
-            raise LocalProtocolError(
-                f"the authentication key of suite 0 has 16 octets, not {len(self.authentication)}"
-            )
+        for key in (self.encryption, self.authentication, self.broadcast):
+            if key is not None and len(key) not in (16, 32):
+                raise LocalProtocolError(
+                    f"a key has 16 octets in security suites 0 and 1 and 32 in suite 2, not {len(key)}"
+                )
 
     def encryption_for(self, control: int) -> bytes:
         """The key that a security control octet asks for.
@@ -127,6 +131,12 @@ def _cipher(key: bytes) -> AESGCM:
     return AESGCM(key)
 
 
+@lru_cache(maxsize=512)
+def _usual_cipher(key: bytes, authentication: bytes) -> tuple[Callable[..., bytes], bytes]:
+    """What encrypts under a key, and what the tag of the usual kind covers before anything else."""
+    return _cipher(key).encrypt, b"\x30" + authentication
+
+
 def read_header(content: bytes) -> Header:
     """Security control and invocation counter.
 
@@ -162,15 +172,25 @@ def sender_title(carried: bytes, negotiated: bytes) -> bytes:
 
 
 def protect(
-    plaintext: bytes, control: int, keys: Keys, system_title: bytes, invocation_counter: int
+    plaintext: bytes,
+    control: int,
+    keys: Keys,
+    system_title: bytes,
+    invocation_counter: int,
+    about: bytes = b"",
 ) -> bytes:
     """Protected contents for an envelope. The counter must never have been used with this key.
+
+    `about` is what the envelope itself says and the tag covers too, as general-ciphering has it.
 
     Raises:
         LocalProtocolError: suite, title or counter do not fit, or the authentication key is missing.
     """
-    if control & 0x0F or control & COMPRESSED:
-        raise LocalProtocolError(f"security control {control:02x}: only suite 0 without compression")
+    key = keys.encryption_for(control)
+    if len(key) != _KEY_SIZES.get(control & _SUITE):
+        raise LocalProtocolError(f"security suite {control & _SUITE} has no keys of {len(key)} octets")
+    if control & COMPRESSED:
+        raise LocalProtocolError("compression (V.44) is not supported")
     if len(system_title) != 8:
         raise LocalProtocolError(f"a system title has 8 octets, not {len(system_title)}")
     if not 0 <= invocation_counter < 1 << 32:
@@ -179,36 +199,35 @@ def protect(
     iv = system_title + header[1:]
     if not control & (AUTHENTICATED | ENCRYPTED):
         return header + plaintext
-    cipher = _cipher(keys.encryption_for(control))
+    cipher = _cipher(key)
     if not control & AUTHENTICATED:
         return header + cipher.encrypt(iv, plaintext, None)[: len(plaintext)]
     if keys.authentication is None:
         raise LocalProtocolError("authenticated messages need an authentication key")
-    associated = header[:1] + keys.authentication
+    associated = header[:1] + keys.authentication + about
     if control & ENCRYPTED:
         return header + cipher.encrypt(iv, plaintext, associated)[: len(plaintext) + TAG_SIZE]
     return header + plaintext + cipher.encrypt(iv, b"", associated + plaintext)[:TAG_SIZE]
 
 
-def unprotect(content: bytes, keys: Keys, system_title: bytes) -> Opened:
+def unprotect(content: bytes, keys: Keys, system_title: bytes, about: bytes = b"") -> Opened:
     """The plain APDU in protected contents.
 
-    `system_title` is the sender's: the one in the envelope, or where that is empty or absent the
-    one that was negotiated.
+    `about` is as for `protect`. `system_title` is the sender's: the one in the envelope, or where
+    that is empty or absent the one that was negotiated.
 
     Raises:
         RemoteProtocolError: the contents are cut.
         AccessDenied: a key is missing or does not fit, the system title is none, or the suite is
             not supported. Which of them it is stands in the message.
     """
-    if content[:1] == b"\x30" and len(system_title) == 8 and keys.authentication is not None:
-        opened = _usual(content, keys.encryption, keys.authentication, system_title)
-        if opened is not None:
-            return opened
+    opened = _usual(content, keys, system_title, about)
+    if opened is not None:
+        return opened
     header = read_header(content)
     control = header.control
-    if header.suite:
-        raise AccessDenied(f"security suite {header.suite} is not supported, only suite 0 is", 0)
+    if header.suite not in _KEY_SIZES:
+        raise AccessDenied(f"security suite {header.suite} is not supported, only 0, 1 and 2 are", 0)
     if len(system_title) != 8:
         which = f"system title {system_title.hex()} has not 8 octets" if system_title else "no system title"
         raise AccessDenied(f"{which}: the message cannot be opened", 0)
@@ -220,12 +239,20 @@ def unprotect(content: bytes, keys: Keys, system_title: bytes) -> Opened:
         body, tag = body[:-TAG_SIZE], body[-TAG_SIZE:]
     iv = system_title + content[1:5]
     plaintext = body
-    if control & ENCRYPTED:
-        plaintext = _cipher(keys.encryption_for(control)).encrypt(iv, body, None)[: len(body)]
+    cipher = None
+    if control & ENCRYPTED or (tag and keys.authentication is not None):
+        key = keys.encryption_for(control)
+        if len(key) != _KEY_SIZES[header.suite]:
+            wanted = _KEY_SIZES[header.suite]
+            raise AccessDenied(
+                f"suite {header.suite} has keys of {wanted} octets, this one has {len(key)}", 0
+            )
+        cipher = _cipher(key)
+    if cipher is not None and control & ENCRYPTED:
+        plaintext = cipher.encrypt(iv, body, None)[: len(body)]
     verified = False
-    if tag and keys.authentication is not None:
-        cipher = _cipher(keys.encryption_for(control))
-        associated = content[:1] + keys.authentication
+    if tag and cipher is not None and keys.authentication is not None:
+        associated = content[:1] + keys.authentication + about
         if control & ENCRYPTED:
             expected = cipher.encrypt(iv, plaintext, associated)[len(body) :]
         else:
@@ -240,19 +267,25 @@ def unprotect(content: bytes, keys: Keys, system_title: bytes) -> Opened:
     return Opened(plaintext, control, header.invocation_counter, verified)
 
 
-def _usual(content: bytes, key: bytes, authentication: bytes, system_title: bytes) -> Opened | None:
+def _usual(content: bytes, keys: Keys, system_title: bytes, about: bytes) -> Opened | None:
     """Suite 0, authenticated and encrypted under the unicast key: nearly all there is.
 
-    `None` if the tag does not fit or is not there: `unprotect` then says why.
+    `None` if it is something else, or the tag does not fit: `unprotect` then says why.
     """
-    encrypt = _cipher(key).encrypt
-    iv = system_title + content[1:5]
-    tag = content[-TAG_SIZE:]
-    body = content[_HEADER_SIZE:-TAG_SIZE]
-    if len(content) < _HEADER_SIZE + TAG_SIZE:
+    authentication = keys.authentication
+    if (
+        len(content) < _HEADER_SIZE + TAG_SIZE
+        or content[0] != 0x30
+        or authentication is None
+        or len(keys.encryption) != 16
+        or len(system_title) != 8
+    ):
         return None
-    plaintext = encrypt(iv, body, None)[:-16]
-    if not compare_digest(encrypt(iv, plaintext, b"\x30" + authentication)[-16:-4], tag):
+    encrypt, associated = _usual_cipher(keys.encryption, authentication)
+    iv = system_title + content[1:5]
+    plaintext = encrypt(iv, content[_HEADER_SIZE:-TAG_SIZE], None)[:-16]
+    tag = encrypt(iv, plaintext, associated + about if about else associated)[-16:-4]
+    if not compare_digest(tag, content[-TAG_SIZE:]):
         return None
     return _new(Opened, (plaintext, 0x30, _U32(content, 1)[0], True))
 

@@ -1,11 +1,12 @@
-"""What a meter understands of a selection: which rows of a buffer, which columns.
+"""What a selection means: which rows of a buffer, which columns (IEC 62056-6-2 § 4.3.6.2).
 
-The asking side builds selections with `apdus.select_by_range` and `apdus.select_by_entry`; this is
-the answering side (IEC 62056-6-2 § 4.3.6.2).
+The asking side builds selections with `apdus.select_by_range` and `apdus.select_by_entry`; a meter
+has to understand them, and whoever asked has to know which columns come back.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from polymeter.protocols.dlms.apdus import CaptureObject, Selection
@@ -13,7 +14,7 @@ from polymeter.protocols.dlms.data import Item, Tag, plain
 from polymeter.protocols.dlms.profiles import capture_objects
 from polymeter.protocols.wire import RemoteProtocolError
 
-__all__ = ["ByEntry", "ByRange", "decode_selection"]
+__all__ = ["ByEntry", "ByRange", "chosen_columns", "decode_selection"]
 
 
 class ByRange(NamedTuple):
@@ -52,3 +53,17 @@ def decode_selection(selection: Selection) -> ByRange | ByEntry:
     if selection.selector == 2 and all(isinstance(number, int) for number in numbers):
         return ByEntry(*numbers)
     raise RemoteProtocolError(f"access selector {selection.selector} with other parameters")
+
+
+def chosen_columns(selection: Selection, columns: Sequence[CaptureObject]) -> tuple[CaptureObject, ...]:
+    """Those of a profile's `columns` that rows have after this selection.
+
+    What is neither a range nor entries may be the meter's own; then rows are taken to have all.
+    """
+    try:
+        chosen = decode_selection(selection)
+    except RemoteProtocolError:
+        return tuple(columns)
+    if isinstance(chosen, ByRange):
+        return chosen.columns or tuple(columns)
+    return tuple(columns[chosen.first_column - 1 : chosen.last_column or None])

@@ -45,6 +45,8 @@ __all__ = ["CONFIRMED", "CURRENT_ASSOCIATION", "View", "association_object"]
 
 CURRENT_ASSOCIATION: Final = OBIS(0, 0, 40, 0, 0)
 CONFIRMED: Final = 0x40
+"""The bit of the invoke id that asks for a response."""
+_WRITING: Final = (SetRequestNormal, SetRequestWithList, ActionRequestNormal, ActionRequestWithList)
 _NULL: Final = Item(Tag.NULL_DATA)
 
 
@@ -64,10 +66,11 @@ class View:
         return array(*(one.object_list_element(self.level) for one in self.visible()))
 
     def answer(self, request: APDU) -> APDU | None:
-        """The response to a whole request; `None` to one that wants none."""
+        """The response to a whole request; `None` to a write or call that wants none."""
         response = self._answer(request)
-        confirmed = getattr(request, "invoke", CONFIRMED) & CONFIRMED
-        return response if confirmed else None
+        if isinstance(request, _WRITING) and not request.invoke & CONFIRMED:
+            return None
+        return response
 
     def _answer(self, request: APDU) -> APDU:
         match request:

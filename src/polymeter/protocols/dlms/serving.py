@@ -30,7 +30,14 @@ from polymeter.protocols.dlms.hdlc import Address, Parameters
 from polymeter.protocols.dlms.meter import Meter, Session
 from polymeter.protocols.dlms.states import TRANSITIONS, Notification
 from polymeter.protocols.procedure import Pause, Procedure, Receive, Send
-from polymeter.protocols.wire import AccessDenied, NeedData, ProtocolError, RemoteProtocolError, TimedOut
+from polymeter.protocols.wire import (
+    AccessDenied,
+    LocalProtocolError,
+    NeedData,
+    ProtocolError,
+    RemoteProtocolError,
+    TimedOut,
+)
 
 __all__ = ["HDLC_PARAMETERS", "SESSIONS_MAX", "push", "serve"]
 
@@ -53,14 +60,13 @@ class _Talk:
             while True:
                 try:
                     event = connection.next_event()
-                except (RemoteProtocolError, AccessDenied) as error:
+                    if isinstance(event, NeedData):
+                        break
+                    answer = self.session.answer(event)
+                    if answer is not None:
+                        said.append(connection.send(answer))
+                except (RemoteProtocolError, AccessDenied, LocalProtocolError) as error:
                     said.append(self._refuse(error))
-                    continue
-                if isinstance(event, NeedData):
-                    break
-                answer = self.session.answer(event)
-                if answer is not None:
-                    said.append(connection.send(answer))
         except RemoteProtocolError:
             return b""
         said.append(connection.data_to_send())
@@ -167,7 +173,7 @@ def push(
     security: Security | None = None,
 ) -> Procedure[None]:
     """Send what the meter says unasked, ciphered if it has keys; nobody answers."""
-    context = SecurityContext(security) if security is not None else None
+    context = SecurityContext(security, block=1) if security is not None else None
     carrier = _carrier(framing, parties, HDLC_PARAMETERS, False)
     connection = Connection("server", carrier, context, associated=True)
     yield Send(connection.send(notification))

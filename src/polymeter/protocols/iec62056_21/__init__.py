@@ -4,6 +4,7 @@ Modes A to E: read-outs, programming mode with all its commands, load profiles a
 and the hand-over to HDLC.
 """
 
+from polymeter.protocols.iec62056_21.blocks import block_check
 from polymeter.protocols.iec62056_21.commands import (
     CLOCK_FORMS,
     clock_commands,
@@ -29,7 +30,6 @@ from polymeter.protocols.iec62056_21.frames import (
     PlainData,
     Repeat,
     Request,
-    block_check,
     decode_block,
     decode_data,
     decode_line,
@@ -48,6 +48,7 @@ from polymeter.protocols.iec62056_21.modes import (
 from polymeter.protocols.iec62056_21.procedures import (
     Options,
     break_session,
+    choose,
     log_in,
     read_data,
     read_value,
@@ -57,6 +58,7 @@ from polymeter.protocols.iec62056_21.procedures import (
 )
 from polymeter.protocols.iec62056_21.profiles import ProfileRow, profile_request, rows
 from polymeter.protocols.iec62056_21.readings import cell_record, records
+from polymeter.protocols.iec62056_21.readouts import data_records
 from polymeter.protocols.iec62056_21.times import combine, format_time, parse_time
 
 __all__ = [
@@ -85,8 +87,10 @@ __all__ = [
     "block_check",
     "break_session",
     "cell_record",
+    "choose",
     "clock_commands",
     "combine",
+    "data_records",
     "decode",
     "decode_block",
     "decode_data",

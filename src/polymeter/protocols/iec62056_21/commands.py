@@ -117,13 +117,15 @@ def read_profile(
     options: Options = Options(),
     command: str = "R5",
     season: bool = True,
+    seconds: bool = False,
 ) -> Procedure[tuple[DataLine, ...] | Refusal]:
     """The lines of a load profile or log from `start` to `end`; `profiles.rows` reads them.
 
-    `command` is R5, or R6 where the meter sends partial blocks; `season` says whether the meter
-    wants its times with a season flag.
+    `command` is R5, or R6 where the meter sends partial blocks; `season` and `seconds` say whether
+    the meter wants its times with a season flag and with seconds.
     """
-    return (yield from read_data(connection, command, profile_request(profile, start, end, season), options))
+    data = profile_request(profile, start, end, season, seconds)
+    return (yield from read_data(connection, command, data, options))
 
 
 def read_clock(

@@ -10,12 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from polymeter.protocols.iec62056_21.blocks import ACK, LINE_MAX, NAK, SOH, STX, block_end, without_parity
 from polymeter.protocols.iec62056_21.frames import (
-    ACK,
-    LINE_MAX,
-    NAK,
-    SOH,
-    STX,
     Acknowledge,
     Break,
     Command,
@@ -26,12 +22,10 @@ from polymeter.protocols.iec62056_21.frames import (
     PlainData,
     Repeat,
     Request,
-    block_end,
     decode_block,
     decode_line,
     decode_option,
     encode,
-    without_parity,
 )
 from polymeter.protocols.wire import NEED_DATA, Buffer, LocalProtocolError, NeedData, RemoteProtocolError
 

@@ -8,17 +8,13 @@ with its place, and the reading goes on behind it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
+from polymeter.protocols.iec62056_21.blocks import ACK, EOT, ETX, NAK, SOH, STX, block_end, without_parity
 from polymeter.protocols.iec62056_21.frames import (
-    ACK,
-    LINE_MAX,
-    NAK,
-    SOH,
-    STRIP_PARITY,
-    STX,
     Acknowledge,
     Break,
     Command,
@@ -28,14 +24,14 @@ from polymeter.protocols.iec62056_21.frames import (
     PlainData,
     Repeat,
     Request,
-    block_end,
     decode_block,
     decode_data,
     decode_line,
     decode_option,
-    without_parity,
 )
-from polymeter.protocols.iec62056_21.readings import is_refusal, records, refusal_text
+from polymeter.protocols.iec62056_21.messages import PADDING, Pushes, past_padding, split
+from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
+from polymeter.protocols.iec62056_21.readouts import data_records
 from polymeter.protocols.wire import (
     Decoded,
     DecodeOptions,
@@ -49,18 +45,17 @@ from polymeter.protocols.wire import (
 __all__ = ["PROTOCOL", "decode", "detect"]
 
 PROTOCOL: Final = "iec62056-21"
-_PADDING: Final = frozenset(b"\x00\x7f\xff\r\n ")
-_DEVICE_ADDRESS: Final = ("1-0:0.0.0*255", "0-0:96.1.0*255", "0-0:96.1.1*255")
+_DEVICE_ADDRESS: Final = frozenset(("1-0:0.0.0*255", "0-0:96.1.0*255", "0-0:96.1.1*255"))
 
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like IEC 62056-21, `None` if it does not."""
-    message = without_parity(data.strip(bytes(_PADDING)))
+    message = without_parity(data.strip(PADDING))
     if not message:
         return None
     if message[0] in (SOH, STX):
         # The end may have been stripped with the padding: a block check character can be a blank.
-        message = without_parity(data.lstrip(bytes(_PADDING)))
+        message = without_parity(data.lstrip(PADDING))
         try:
             decode_block(message[: block_end(message, 0)])
         except RemoteProtocolError:
@@ -78,9 +73,9 @@ def _line_reason(message: bytes) -> str | None:
     line, newline, rest = message.partition(b"\n")
     if line.startswith(b"/?"):
         return "a request line" if b"!" in line else None
-    if line[4:5] == b"3" and newline and _PUSHED.match(rest):
+    if line[4:5] == b"3" and Pushes(rest).end(0) is not None:
         return "a push of mode D: identification, empty line, data up to !"
-    if b"!" in line or (newline and rest.lstrip(bytes(_PADDING))[:1] not in (b"", b"\x01", b"\x02", b"\x06")):
+    if b"!" in line or (newline and rest.lstrip(PADDING)[:1] not in (b"", b"\x01", b"\x02", b"\x06")):
         return None
     return "an identification line" if newline or len(line) >= 5 else None
 
@@ -91,59 +86,10 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
     With `options.lenient` values are listed although the block check character does not fit. A
     block that is whole but has a line that is no data set is invalid, and its other values are kept.
     """
-    return [_decode_message(data[start:end], start, options, explain) for start, end in _split(data)]
-
-
-def _split(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where messages begin and end; padding before a message belongs to it."""
-    plain = data.translate(STRIP_PARITY)
-    start = at = 0
-    while (at := _past_padding(data, at)) < len(data):
-        end = _message_end(data, plain, at)
-        if end is None:
-            # Nothing that ends: it stands alone up to where another message may begin.
-            following = _START.search(plain, at + 1)
-            end = following.start() if following else len(data)
-        yield start, end
-        start = at = end
-    if start < len(data) and start == 0:
-        yield start, len(data)
-
-
-def _message_end(data: bytes, plain: bytes, at: int) -> int | None:
-    """The end of the message at `at`; `None` if none begins there, or it has no end."""
-    match plain[at]:
-        case 0x01 | 0x02:
-            return block_end(plain, at) or len(data)
-        case 0x06:
-            return at + 6 if _OPTION_LINE.match(plain, at) else at + 1
-        case 0x15:
-            return at + 1
-        case 0x2F:
-            end = plain.find(b"\n", at, at + LINE_MAX) + 1
-            if not end or plain.find(b"/", at + 1, end) >= 0:
-                return None
-            if pushed := _PUSHED.match(plain, end):
-                return pushed.end()
-            following = _past_padding(data, end)
-            request = data[at + 1] == ord("?")
-            if not request and following < len(data) and plain[following] == STX:
-                return block_end(plain, following) or len(data)
-            return end
-    return None
+    return [_decode_message(data[start:end], start, options, explain) for start, end in split(data)]
 
 
 _REFUSALS = re.compile(r"\([Ee#]")
-_START = re.compile(rb"[\x01\x02\x06\x15/]")
-_PUSHED = re.compile(rb"\r?\n[^\x01-\x06\x15!]*\([^\x01-\x06\x15!]*!(?:\r?\n|\r?\Z)")
-"""What follows an identification in mode D. P1 has a check behind the ! and is not meant."""
-_OPTION_LINE = re.compile(rb"\x06[^\r\n/]{3}\r\n")
-
-
-def _past_padding(data: bytes, at: int) -> int:
-    while at < len(data) and data[at] in _PADDING:
-        at += 1
-    return at
 
 
 def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: bool) -> Decoded:
@@ -159,11 +105,10 @@ def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: b
     reading.read()
     if below is not None and below is not tree:
         below.finish(reading.name)
-    return replace(
-        reading.result(),
-        layers=tree.layers if tree is not None else (),
-        tree=tree.finish(reading.name) if tree is not None else None,
-    )
+    return reading.result(tree)
+
+
+_NOBODY: Final = MeterIdentity()
 
 
 class _Message:
@@ -176,20 +121,22 @@ class _Message:
         self.tree = tree
         self.name = "message"
         self.why = "nothing that IEC 62056-21 knows"
-        self.meter = MeterIdentity()
-        self.records: tuple[Record, ...] = ()
+        self.meter = _NOBODY
+        self.records: Sequence[Record] = ()
         self.errors: list[Problem] = []
         self.frame: Event | None = None
         self.broken = False
 
-    def result(self) -> Decoded:
+    def result(self, tree: Tree | None) -> Decoded:
         return Decoded(
             PROTOCOL,
             not self.broken,
             self.why,
             self.meter,
-            self.records,
+            tuple(self.records),
             tuple(self.errors),
+            layers=tree.layers if tree is not None else (),
+            tree=tree.finish(self.name) if tree is not None else None,
             frame=self.frame,
         )
 
@@ -206,7 +153,7 @@ class _Message:
         start = self.text[at] if at < len(self.text) else None
         if start == ord("/"):
             at = self._line(at)
-            if _PUSHED.match(self.text, at):
+            if Pushes(self.text).end(at) is not None:
                 self._pushed(at)
             elif at < len(self.text):
                 self._block(self._padding(at))
@@ -218,7 +165,7 @@ class _Message:
             raise RemoteProtocolError(f"{len(self.text) - at} bytes that begin no message", at)
 
     def _padding(self, at: int) -> int:
-        end = _past_padding(self.text, at)
+        end = past_padding(self.text, at)
         if end > at and self.tree is not None:
             self.tree.leaf("noise", at, end, None, "before the message")
         return end
@@ -259,16 +206,13 @@ class _Message:
         self._values(data, start)
 
     def _block(self, at: int) -> None:
-        if at >= len(self.text):
-            return
-        end = block_end(self.text, at)
-        if end is None:
+        if len(self.text) < at + 3 or self.text[-2] & 0x7F not in (ETX, EOT):
             raise RemoteProtocolError("the block ends before ETX and block check character", len(self.text))
         try:
-            event = decode_block(self.text[at:end], self.tree, at)
+            event = decode_block(self.text[at:], self.tree, at)
         except RemoteProtocolError:
             if self.options.lenient and self.text[at] == STX:
-                self._values(self.text[at + 1 : end - 2].decode("latin-1"), at + 1)
+                self._values(self.text[at + 1 : -2].decode("latin-1"), at + 1)
             raise
         identified = isinstance(self.frame, Identification)
         self.frame = event
@@ -286,20 +230,22 @@ class _Message:
     def _values(self, data: str, offset: int) -> None:
         broken: RemoteProtocolError | None = None
         try:
-            lines = decode_data(data, offset=offset)
+            self.records = data_records(data, offset, self.layer)
         except RemoteProtocolError as error:
             broken = error
-            lines = decode_data(data, strict=False)
-        self.records = tuple(records(lines, offset, self.layer))
+            self.records = data_records(data, offset, self.layer, strict=False)
         if _REFUSALS.search(data):
             self.errors += [
                 Problem(refusal_text(data_set), offset + data_set.offset, self.layer)
-                for line in lines
+                for line in decode_data(data, strict=False)
                 for data_set in line
                 if is_refusal(data_set)
             ]
-        for record in self.records:
-            if record.obis in _DEVICE_ADDRESS and self.meter.id is None:
-                self.meter = replace(self.meter, id=str(record.value))
+        if self.meter.id is None and not _DEVICE_ADDRESS.isdisjoint(map(_OBIS, self.records)):
+            number = next(record.value for record in self.records if record.obis in _DEVICE_ADDRESS)
+            self.meter = replace(self.meter, id=str(number))
         if broken is not None:
             raise broken  # a line that is no data set costs the message, not its values
+
+
+_OBIS: Final = attrgetter("obis")

@@ -15,19 +15,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from polymeter.protocols.iec62056_21.blocks import ACK, EOT, ETX, NAK, SOH, STX, block_check, control_within
 from polymeter.protocols.iec62056_21.lines import DataLine, DataSet, decode_data, encode_data
-from polymeter.protocols.wire import LocalProtocolError, Reader, RemoteProtocolError, Tree
+from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Tree
 
 __all__ = [
-    "ACK",
     "BAUD_RATES",
-    "EOT",
-    "ETX",
-    "LINE_MAX",
-    "NAK",
-    "SOH",
-    "STRIP_PARITY",
-    "STX",
     "Acknowledge",
     "Break",
     "Command",
@@ -40,29 +33,13 @@ __all__ = [
     "PlainData",
     "Repeat",
     "Request",
-    "block_check",
-    "block_end",
     "decode_block",
     "decode_data",
     "decode_line",
     "decode_option",
     "encode",
     "encode_data",
-    "without_parity",
 ]
-
-SOH: Final = 0x01
-STX: Final = 0x02
-ETX: Final = 0x03
-EOT: Final = 0x04
-ACK: Final = 0x06
-NAK: Final = 0x15
-
-LINE_MAX: Final = 128
-"""Characters that a line may have. The standard's longest request has 37; what is longer is noise."""
-
-STRIP_PARITY: Final = bytes(byte & 0x7F for byte in range(256))
-"""Table for `bytes.translate` that clears bit 7."""
 
 BAUD_RATES: Final = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}
 """Baud rate characters of modes C and E (§ 6.3.2 item 13c)."""
@@ -145,55 +122,6 @@ Event = (
 )
 
 
-def block_check(data: bytes) -> int:
-    """The exclusive-or of all bytes.
-
-    All eight bits count: on 7-bit characters, and on those that carry even parity, that is the
-    standard's own; elsewhere a damaged bit 7 would go unseen.
-
-    Folds the message as one long number, which is some thirty times faster than byte by byte.
-    """
-    size = 1 << max(len(data) - 1, 0).bit_length()
-    folded = int.from_bytes(data, "big")
-    while size > 1:
-        size >>= 1
-        folded = folded >> 8 * size ^ folded & (1 << 8 * size) - 1
-    return folded
-
-
-def without_parity(data: bytes) -> bytes:
-    """7-bit characters, if all bytes have even parity and at least one has its parity bit set.
-
-    The last byte is not asked: it is the block check character, which some meters and gateways
-    send without parity.
-    """
-    body = data[:-1]
-    if body.isascii() or any(byte.bit_count() % 2 for byte in body):
-        return data
-    return data.translate(STRIP_PARITY)
-
-
-_CONTROL = re.compile(rb"[\x01-\x04\x81-\x84]")
-
-
-def block_end(data: bytes | bytearray, start: int, searched: int = 0) -> int | None:
-    """Where the block that begins at `start` ends, `None` while its end has not come.
-
-    A block that breaks off ends where the next one begins. `searched` says how far `data` is
-    known to hold no end, so that a block that comes byte by byte is searched once.
-    """
-    at = max(start + 1, searched)
-    while found := _CONTROL.search(data, at):
-        at = found.start()
-        character = data[at] & 0x7F
-        if character in (ETX, EOT):
-            return at + 2 if at + 2 <= len(data) else None
-        if not (character == STX and data[start] & 0x7F == SOH and at <= start + 3):
-            return at
-        at += 1
-    return None
-
-
 def encode(event: Event) -> bytes:
     """The bytes of one event.
 
@@ -258,7 +186,7 @@ def _with_check(start: int, body: bytes, more: bool) -> bytes:
     return bytes([start]) + checked + bytes([block_check(checked)])
 
 
-_IDENTIFICATION = re.compile(rb"/([^\r\n/]{3})([^\r\n/])((?:\\[^\r\n/])*)([^\r\n/]*)")
+_IDENTIFICATION = re.compile(r"/([^\r\n/]{3})([^\r\n/])((?:\\[^\r\n/])*)([^\r\n/]*)")
 
 
 def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Request | Identification:
@@ -280,12 +208,12 @@ def decode_line(line: bytes, tree: Tree | None = None, offset: int = 0) -> Reque
                 tree.leaf("device address", offset + 2, offset + len(body) - 1, address)
             tree.leaf("end", offset + len(body) - 1, offset + len(line))
         return Request(body[2:-1].decode("latin-1"))
-    match = _IDENTIFICATION.fullmatch(body)
+    match = _IDENTIFICATION.fullmatch(body.decode("latin-1"))
     if match is None:
         raise RemoteProtocolError(
             "an identification is / and a manufacturer of 3 characters, baud rate, name", offset
         )
-    manufacturer, baud, escapes, name = (part.decode("latin-1") for part in match.groups())
+    manufacturer, baud, escapes, name = match.groups()
     if tree is not None:
         tree.leaf("start", offset, offset + 1)
         tree.leaf("manufacturer", offset + 1, offset + 4, manufacturer)
@@ -347,8 +275,6 @@ def decode_block(block: bytes, tree: Tree | None = None, offset: int = 0) -> Com
     Raises:
         RemoteProtocolError: the block check does not fit, or the block is no command or data.
     """
-    reader = Reader(block)
-    start = reader.u8()
     if len(block) < 3 or block[-2] not in (ETX, EOT):
         raise RemoteProtocolError("a block ends with ETX or EOT and a block check character", offset)
     expected = block_check(block[1:-1])
@@ -356,11 +282,14 @@ def decode_block(block: bytes, tree: Tree | None = None, offset: int = 0) -> Com
         raise RemoteProtocolError(
             f"block check character is {block[-1]:02X}, {expected:02X} is expected", offset + len(block) - 1
         )
+    start = block[0]
+    if start not in (SOH, STX):
+        raise RemoteProtocolError("a block begins with SOH or STX", offset)
     more = block[-2] == EOT
     text = block[1:-2].decode("latin-1")
-    inner = _CONTROL.search(block, 1 if start == STX else 4, len(block) - 2)
-    if inner is not None:
-        raise RemoteProtocolError("a control character inside a block", offset + inner.start())
+    inner = control_within(block, 1 if start == STX else 4)
+    if inner >= 0:
+        raise RemoteProtocolError("a control character inside a block", offset + inner)
     if start == STX:
         event: Command | Break | DataMessage = DataMessage(text, more)
         if tree is not None:

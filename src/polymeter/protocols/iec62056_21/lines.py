@@ -2,6 +2,8 @@
 
 One regular expression takes a data set apart, and the whole of a well-formed block is one pass of
 it. Texts stay as the meter wrote them, so that what was decoded encodes to the same characters.
+No expression here goes back over what it has read, or is tried again at each of the characters
+that it does not fit: a hostile block takes no longer than a good one.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ class DataSet(NamedTuple):
 DataLine = tuple[DataSet, ...]
 
 
-_DATA_SET = re.compile(r"([^()\r\n]*)\(([^()*\r\n]*)(?:\*([^()\r\n]*))?\)")
-_SET_AND_END = re.compile(rf"{_DATA_SET.pattern}(\r?\n|\r)?")
+_DATA_SET = re.compile(r"([^()\r\n]*+)\(([^()*\r\n]*+)(?:\*([^()\r\n]*+))?\)")
+_SET_AND_END = re.compile(r"([^()\r\n]*+)\(([^()*\r\n]*+)(\*[^()\r\n]*+)?\)(\r?\n|\r)?|((?s:.+))")
 _END_OF_LINE = re.compile(r"\r?\n|\r")
 
 
@@ -83,26 +85,25 @@ def _well_formed(data: str) -> tuple[DataLine, ...] | None:
     """The lines of data that is nothing but lines and their end, in one pass; `None` for other data."""
     lines: list[DataLine] = []
     sets: list[DataSet] = []
-    make = DataSet._make
     at = 0
-    for match in _SET_AND_END.finditer(data):
-        start, end = match.span()
-        if start != at:
-            return None
-        address, value, unit, ended = match.groups()
-        sets.append(make((address, value, unit, at)))
-        at = end
-        if ended is not None:
+    for address, value, unit, ended, rest in _SET_AND_END.findall(data):
+        if rest:
+            if rest not in _ENDS:
+                return None
+            break
+        sets.append(_new(DataSet, (address, value, unit[1:] if unit else None, at)))
+        at += len(address) + len(value) + len(unit) + len(ended) + 2
+        if ended:
             lines.append(tuple(sets))
             sets = []
-    if data[at:] not in _ENDS:
-        return None
     if sets:
         lines.append(tuple(sets))
     return tuple(lines)
 
 
-_ENDS = frozenset(("", "!", "!\r\n", "!\n"))
+_new = tuple.__new__
+"""Makes a named tuple of a tuple twice as fast as its class does."""
+_ENDS = frozenset(("!", "!\r\n", "!\n"))
 
 
 def _next_line(data: str, at: int) -> int:

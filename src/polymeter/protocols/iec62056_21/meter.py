@@ -44,6 +44,10 @@ _REPEAT_WINDOW_S = 1.5
 """How long a meter waits after its read-out for NAK, before it is back at 300 Bd (§ 6.3.4)."""
 
 
+_BLOCKS_MAX: Final = 100
+"""Partial blocks of one write; a meter's memory ends somewhere, too."""
+
+
 @dataclass(slots=True)
 class Meter:
     """What the meter is and what it shows."""
@@ -136,6 +140,9 @@ class Meter:
     def _take(self, command: Command) -> Sequence[Event]:
         """Write; partial blocks count when the last one is there."""
         self._written.append(command.data or "")
+        if len(self._written) > _BLOCKS_MAX:
+            self._written = []
+            return (DataMessage("(ERROR)"),)
         if command.more:
             return (Acknowledge(),)
         written, self._written = self._written, []
@@ -247,6 +254,7 @@ def _say(connection: Connection, event: Event, answers: Sequence[Event]) -> Proc
         yield Send(connection.send(first))
         if answers and isinstance(first, Identification) and first.baud in MODE_B_RATES:
             yield SIGN_ON._replace(baud=MODE_B_RATES[first.baud])
+            yield Pause(first.reaction_time_s)  # for the reader to do the same (§ 6.3.3)
     if answers:
         yield Send(b"".join(connection.send(answer) for answer in answers))
 

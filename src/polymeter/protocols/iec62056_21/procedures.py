@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from polymeter.protocols import obis
 from polymeter.protocols.iec62056_21.connection import Connection
 from polymeter.protocols.iec62056_21.frames import (
     BAUD_RATES,
@@ -33,6 +34,7 @@ __all__ = [
     "Options",
     "ask",
     "break_session",
+    "choose",
     "log_in",
     "read_data",
     "read_out",
@@ -77,6 +79,8 @@ class Options:
     go on at the rate they had."""
     forces_mode_e: bool = False
     """Whether to choose HDLC although the identification does not offer it."""
+    quiet_s: float = 0.0
+    """Silence before the request; meters on RS-485 want 0.1 to 0.2 s after whatever was said before."""
     wake_up: bytes = b""
     """What wakes a sleeping meter before the request: NUL characters, or its maker's own bytes."""
     wake_up_s: float = 0.0
@@ -154,17 +158,25 @@ def sign_on(connection: Connection, options: Options = Options()) -> Procedure[I
     """
     if options.switches_baud:
         yield options.opening
-    if options.wake_up:
-        yield from _wake(options)
-    request = Request(options.address)
-    try:
-        answer = yield from ask(connection, options, request, request)
-    except TimedOut as error:
-        who = f"meter {options.address!r}" if options.address else "a meter"
-        raise TimedOut(f"no answer from {who}: {error}") from error
-    if not isinstance(answer, Identification):
+    if options.quiet_s:
+        yield Pause(options.quiet_s)
+    request, once = Request(options.address), replace(options, repeats=0)
+    for attempts_left in range(options.repeats, -1, -1):
+        if options.wake_up:
+            yield from _wake(options)  # each time: who does not answer may have slept on
+        try:
+            answer = yield from ask(connection, once, request, request)
+        except (RemoteProtocolError, TimedOut) as error:
+            if attempts_left:
+                continue
+            if isinstance(error, RemoteProtocolError):
+                raise
+            who = f"meter {options.address!r}" if options.address else "a meter"
+            raise TimedOut(f"no answer from {who}: {error}") from error
+        if isinstance(answer, Identification):
+            return answer
         raise RemoteProtocolError(f"an identification is expected, {answer} came")
-    return answer
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _wake(options: Options) -> Procedure[None]:
@@ -176,10 +188,14 @@ def _wake(options: Options) -> Procedure[None]:
     yield Pause(options.wake_up_pause_s)
 
 
-def _choose(
-    connection: Connection, options: Options, identification: Identification, mode: str
+def choose(
+    connection: Connection, identification: Identification, mode: str, options: Options = Options()
 ) -> Procedure[None]:
-    """Acknowledge the identification, choosing mode and baud rate, and switch to it."""
+    """Acknowledge the identification, choosing mode and baud rate, and switch to it (§ 6.3.3).
+
+    `mode` is 0 for the read-out and 1 for programming, which `read_out` and `start_programming`
+    choose themselves; 6 to 9 are the manufacturer's, and what is said then is the caller's matter.
+    """
     baud = options.baud if options.baud is not None else identification.baud
     if baud not in BAUD_RATES:
         baud = "0"
@@ -200,7 +216,7 @@ def read_out(
         RemoteProtocolError: it came damaged every time.
         TimedOut: it did not come, or not whole.
     """
-    yield from _choose(connection, options, identification, "0")
+    yield from choose(connection, identification, "0", options)
     message = yield from await_answer(connection, options)
     if not isinstance(message, DataMessage):
         raise RemoteProtocolError(f"a read-out is expected, {message} came")
@@ -217,7 +233,7 @@ def start_programming(
     Raises:
         AccessDenied: the meter ends the session at once.
     """
-    yield from _choose(connection, options, identification, "1")
+    yield from choose(connection, identification, "1", options)
     answer = yield from await_answer(connection, options)
     match answer:
         case Command("P0", data):
@@ -258,8 +274,21 @@ def read_value(
     """Read one address (R1): its data lines, or the meter's refusal in words.
 
     `argument` goes between the brackets: some meters want ``1``, others nothing.
+
+    Raises:
+        RemoteProtocolError: the answer is about another object, as one that comes late is: never a
+            wrong value.
     """
-    return (yield from read_data(connection, "R1", f"{address}({argument})", options))
+    lines = yield from read_data(connection, "R1", f"{address}({argument})", options)
+    if not isinstance(lines, str) and lines and not _same_object(address, lines[0][0].address):
+        raise RemoteProtocolError(f"the meter answers about {lines[0][0].address}, not about {address}")
+    return lines
+
+
+def _same_object(asked: str, given: str) -> bool:
+    """Whether two addresses are not certainly different: meters leave out groups A, B and F as they like."""
+    one, other = obis.parse(asked), obis.parse(given)
+    return one is None or other is None or one[2:5] == other[2:5]
 
 
 def read_data(
@@ -303,7 +332,7 @@ def whole_answer(
         match answer:
             case DataMessage(data, more):
                 blocks.append(data)
-                size += len(data)
+                size += len(data) + 1  # so that empty blocks, too, come to an end
                 if not more:
                     return "".join(_joined(blocks, joint))
             case Repeat():

@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from polymeter.protocols.iec62056_21.frames import LINE_MAX, STRIP_PARITY, block_check, block_end
+from polymeter.protocols.iec62056_21.blocks import (
+    EOT,
+    ETX,
+    LINE_MAX,
+    STRIP_PARITY,
+    block_check,
+    block_end,
+    line_before,
+)
 from polymeter.protocols.wire import NEED_DATA, Buffer, NeedData, RemoteProtocolError
 
 __all__ = ["PushedReadOuts"]
@@ -47,22 +55,27 @@ class PushedReadOuts:
         """
         data = self._buffer.data
         found = _STX.search(data)
+        # Of what comes before a block only an identification line may still be needed.
+        noise = (len(data) if found is None else found.start()) - LINE_MAX
+        if noise > 0:
+            self._buffer.take(noise)
+            self._searched = max(self._searched - noise, 0)
         if found is None:
-            # Only an identification line may still be needed of what has no block yet.
-            self._buffer.take(max(0, len(data) - LINE_MAX))
             return NEED_DATA
-        start = found.start()
+        start = min(found.start(), LINE_MAX)
         end = block_end(data, start, self._searched)
         if end is None:
             self._searched = len(data) - 1
             return NEED_DATA
         self._searched = 0
-        line = max(data.rfind(b"/", max(0, start - LINE_MAX), start), data.rfind(b"\xaf", 0, start))
+        if data[end - 2] & 0x7F not in (ETX, EOT):
+            end = line_before(data, start + 1, end)
+        line = max(data.rfind(b"/", 0, start), data.rfind(b"\xaf", 0, start))
         self._buffer.take(line if line >= 0 else start)
         offset = self._buffer.dropped
         size = end - (line if line >= 0 else start)
         frame = self._buffer.take(size)
         block = frame[size - (end - start) :].translate(STRIP_PARITY)
-        if len(block) < 3 or block[-2] not in (3, 4) or block_check(block[1:-1]) != block[-1]:
+        if len(block) < 3 or block[-2] not in (ETX, EOT) or block_check(block[1:-1]) != block[-1]:
             raise RemoteProtocolError("the block breaks off or its check does not fit", offset + size - 1)
         return frame

@@ -20,15 +20,16 @@ from polymeter.protocols.iec62056_21.times import parse_time
 from polymeter.protocols.units import normal_unit
 from polymeter.protocols.wire import Record, Value
 
-__all__ = ["cell_record", "is_refusal", "parse_time", "records", "refusal_text"]
+__all__ = ["cell_record", "is_refusal", "obis_code", "parse_time", "records", "refusal_text"]
 
 _NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d*)?|[+-]?[.,]\d+)(?:\s*([A-Za-z%\xb0\xb5][^\s:;]*))?", re.ASCII)
 _PLAIN_NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
-_unit = lru_cache(maxsize=1024)(normal_unit)
 _REFUSAL = re.compile(r"ERROR\w*|ER\d+|#\d+", re.ASCII | re.IGNORECASE)
 _REFUSAL_STARTS: Final = frozenset("Ee#")
 _TEXT_GROUPS: Final = frozenset((0, 96, 97))
 """Values of OBIS group C that hold identifications and states: leading zeros belong to them."""
+_CLOCK: Final = (1, 0, 0)
+"""Groups C to E of the clock: a leading zero may be its season flag, so that it must not be lost."""
 
 
 def is_refusal(data_set: DataSet) -> bool:
@@ -42,13 +43,26 @@ def refusal_text(data_set: DataSet) -> str:
     return f"the meter answers {data_set.address}({data_set.value})"
 
 
-@lru_cache(maxsize=4096)
+def obis_code(address: str) -> str | None:
+    """The OBIS code of an address in its one form, `None` if it is none."""
+    return _address(address)[0]
+
+
 def _address(address: str) -> tuple[str | None, bool | None]:
     """The OBIS code of an address in its one form, and whether its values are texts, if it tells."""
+    # What is longer is no code, and would be remembered at the sender's will.
+    return _short_address(address) if len(address) <= _CODE_MAX else (None, None)
+
+
+_CODE_MAX: Final = 32
+
+
+@lru_cache(maxsize=4096)
+def _short_address(address: str) -> tuple[str | None, bool | None]:
     code = obis.parse(address)
     if code is None:
         return None, None
-    return str(code), code.c in _TEXT_GROUPS
+    return str(code), code.c in _TEXT_GROUPS if code[2:5] != _CLOCK else None
 
 
 def _value(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None]:
@@ -57,8 +71,8 @@ def _value(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None]:
     `as_text` is what the address says, `None` if it says nothing: then leading zeros decide.
     """
     text = data_set.value
-    if as_text is False and data_set.unit and _PLAIN_NUMBER.fullmatch(text):
-        return Decimal(text), _unit(data_set.unit)
+    if data_set.unit and _PLAIN_NUMBER.fullmatch(text):
+        return Decimal(text), normal_unit(data_set.unit)
     match = _NUMBER.fullmatch(text)
     if match is None:
         return text, normal_unit(data_set.unit or "")
@@ -74,8 +88,8 @@ def _value(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None]:
 def records(lines: Iterable[DataLine], offset: int = 0, layer: int = 0) -> Iterator[Record]:
     """The records of data lines; `offset` is where the data begins in its layer.
 
-    A set without an address belongs to the one before it: a time says when a maximum occurred,
-    anything else is a further value of the same name.
+    A set without an address belongs to the one before it: a time says when a maximum occurred, a
+    unit alone is the number's, anything else is a further value of the same name.
     """
     head: Header | None = None
     number = 0
@@ -153,6 +167,9 @@ def _line_records(line: DataLine, offset: int, layer: int) -> Iterator[Record]:
             if time is not None:
                 pending = pending._replace(time=time)
                 continue
+            if pending.unit is None and isinstance(pending.value, Decimal) and _is_unit(data_set):
+                pending = pending._replace(unit=normal_unit(data_set.value))
+                continue
         if pending is not None:
             yield pending
         name = data_set.address or name
@@ -161,13 +178,22 @@ def _line_records(line: DataLine, offset: int, layer: int) -> Iterator[Record]:
         yield pending
 
 
+_UNIT = re.compile(r"[kMG]?(?:Wh|varh|VAh|W|var|VA|V|A|J)|m3(?:/h)?|l(?:/h)?|Hz|°C|K|bar|%", re.ASCII)
+
+
+def _is_unit(data_set: DataSet) -> bool:
+    """Whether a set is nothing but a unit, which then belongs to the number before it."""
+    return data_set.unit is None and _UNIT.fullmatch(normal_unit(data_set.value) or "") is not None
+
+
 def _set_record(data_set: DataSet, name: str, offset: int, layer: int) -> Record:
-    """The record of one set; by position, which for a tuple of thirteen is twice as fast."""
+    """The record of one set; without names, which for a tuple of thirteen is three times as fast."""
     code, as_text = _address(name)
     value, unit = _value(data_set, as_text)
     at = offset + data_set.offset
     raw = _raw(data_set)
-    return Record(name, value, unit, code, "unknown", None, 0, 0, 0, "instantaneous", layer, at, raw)
+    fields = (name, value, unit, code, "unknown", None, 0, 0, 0, "instantaneous", layer, at, raw)
+    return tuple.__new__(Record, fields)
 
 
 def _raw(data_set: DataSet) -> bytes:

@@ -20,7 +20,7 @@ from polymeter.protocols.iec62056_21 import (
     decode_data,
     parse_time,
 )
-from polymeter.protocols.iec62056_21.frames import STRIP_PARITY
+from polymeter.protocols.iec62056_21.blocks import STRIP_PARITY
 from polymeter.protocols.lis200.archives import label
 from polymeter.protocols.lis200.frames import ATTRIBUTES, Address, parse_address, refusal
 from polymeter.protocols.wire import Decoded, DecodeOptions, LocalProtocolError, Node, Problem, Record, Value
@@ -69,7 +69,7 @@ def _understood(decoded: Decoded) -> Decoded:
         protocol=PROTOCOL,
         records=records,
         errors=tuple(_problem(problem) for problem in decoded.errors),
-        meter=replace(decoded.meter, id=number or decoded.meter.id),
+        meter=decoded.meter if number is None else replace(decoded.meter, id=number),
         why=_why(decoded),
     )
 

@@ -62,8 +62,9 @@ class Meter:
     objects: Mapping[str, Object]
     """By ``instance:object``; the read-out has them in this order."""
     archives: Mapping[int, Archive] = field(default_factory=dict)
-    codes: Mapping[int, str] = field(default_factory=dict, repr=False)
-    """The codes of the software locks, by level; a lower number opens what a higher one may write."""
+    codes: dict[int, str] = field(default_factory=dict, repr=False)
+    """The codes of the software locks, by level; a lower number opens what a higher one may write.
+    An open lock takes a new code, which all sessions then need."""
     address: str = ""
     operand: str = "1234567"
     reads_locked: bool = False
@@ -204,10 +205,13 @@ class Meter:
         return None if shown.write(value) else 6
 
     def _turn(self, address: Address, value: str) -> int | None:
-        """Open a lock with its code, or close it."""
+        """Open a lock with its code, or close it; an open one takes a new code."""
         if address.object == _STATUS:
             self._open.discard(address.instance)
             return None if value.strip("0") == "" else 13
+        if address.instance in self._open:
+            self.codes[address.instance] = value
+            return None
         code = self.codes[address.instance].encode("latin-1", "replace")
         if not hmac.compare_digest(value.encode("latin-1", "replace"), code):
             return 17
@@ -220,9 +224,9 @@ def _error(number: int) -> DataMessage:
 
 
 def _key(text: str) -> tuple[int, int, str]:
-    """Ordinal numbers compare as numbers, times as the texts they are."""
+    """Ordinal numbers compare as numbers, however long, times as the texts they are."""
     plain = text.lstrip("0") or "0"
-    return (0, int(plain), "") if plain.isdigit() and plain.isascii() else (1, 0, text)
+    return (0, len(plain), plain) if plain.isdigit() and plain.isascii() else (1, 0, text)
 
 
 def _between(text: str, start: str, end: str) -> bool:

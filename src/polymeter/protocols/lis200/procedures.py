@@ -3,12 +3,14 @@
 The device sends an operand (P0) as IEC 62056-21 has it and expects no password for it: access is
 a matter of locks, which are objects like others. A lock's instance is its level: 3 the supplier's,
 4 the customer's (both seen in two independent readers of EK270 correctors); object 171 takes the
-code, object 170 tells the state and closes.
+code, object 170 tells the state and closes. A code that is given to an open lock is its new code
+(a reader's remark, and the manual of DL240, which calls that object "enter/change").
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from polymeter.protocols.iec62056_21 import (
@@ -26,7 +28,15 @@ from polymeter.protocols.iec62056_21 import (
 )
 from polymeter.protocols.iec62056_21.commands import once
 from polymeter.protocols.iec62056_21.procedures import whole_answer
-from polymeter.protocols.lis200.archives import ArchiveRow, Column, columns, format_time, label, request
+from polymeter.protocols.lis200.archives import (
+    TIME_POSITION,
+    ArchiveRow,
+    Column,
+    columns,
+    format_time,
+    label,
+    request,
+)
 from polymeter.protocols.lis200.frames import NO_ROWS, Address, Refusal, parse_address, refusal
 from polymeter.protocols.procedure import Procedure
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError, TimedOut
@@ -35,6 +45,7 @@ __all__ = [
     "CLOCK",
     "CUSTOMER",
     "SUPPLIER",
+    "ZONE",
     "close_lock",
     "count_rows",
     "is_open",
@@ -43,7 +54,9 @@ __all__ = [
     "read_archive",
     "read_clock",
     "read_columns",
+    "read_last",
     "read_unit",
+    "read_zone",
     "set_clock",
     "write",
 ]
@@ -53,6 +66,8 @@ CUSTOMER: Final = 4
 """Levels of the software locks; the higher one, supplier, may write what the customer may."""
 
 CLOCK: Final = Address(1, "400")
+ZONE: Final = Address(1, "40F")
+"""Minutes that the clock is ahead of UTC, on devices that have it (known from one reader)."""
 
 _STATUS: Final = "170"
 _CODE: Final = "171"
@@ -132,11 +147,14 @@ def write(
 
 
 def open_lock(connection: Connection, lock: int, code: str, options: Options = Options()) -> Procedure[None]:
-    """Open a lock with its code.
+    """Open a lock with its code; one that is open already stays as it is, whatever the code.
 
     Raises:
         AccessDenied: the code is wrong, or the lock cannot be opened over the line.
     """
+    opened = yield from is_open(connection, lock, options)
+    if opened is True:
+        return  # the code would be taken for a new one
     refused = yield from write(connection, Address(lock, _CODE), code, options)
     if refused is not None:
         raise AccessDenied(f"lock {lock}: {refused}")
@@ -209,6 +227,31 @@ def read_archive(
     return label(answer, known)
 
 
+def read_last(
+    connection: Connection,
+    archive: int,
+    back: timedelta,
+    position: int = TIME_POSITION,
+    options: Options = Options(),
+    rows_per_block: int | None = 10,
+    known: tuple[Column, ...] | None = None,
+) -> Procedure[list[ArchiveRow] | Refusal]:
+    """The rows of the last while, up to the newest, counted back from the device's own clock.
+
+    A clock that is wrong therefore neither hides rows nor gives too many.
+    """
+    now = yield from read_clock(connection, options)
+    if isinstance(now, Refusal):
+        return now
+    try:
+        start = now - back
+    except OverflowError as error:
+        raise LocalProtocolError(f"{back} before {now} is before the calendar begins") from error
+    return (
+        yield from read_archive(connection, archive, position, start, None, options, rows_per_block, known)
+    )
+
+
 def read_clock(connection: Connection, options: Options = Options()) -> Procedure[datetime | Refusal]:
     """The device's clock: its local time, without a zone."""
     answer = yield from read(connection, CLOCK, options)
@@ -218,6 +261,20 @@ def read_clock(connection: Connection, options: Options = Options()) -> Procedur
     if clock is None:
         raise RemoteProtocolError(f"the device's clock reads {answer.value!r}")
     return clock
+
+
+def read_zone(connection: Connection, options: Options = Options()) -> Procedure[timezone | Refusal]:
+    """How far the device's clock is ahead of UTC, for devices that know it."""
+    answer = yield from read(connection, ZONE, options)
+    if isinstance(answer, Refusal):
+        return answer
+    match = _MINUTES.fullmatch(answer.value.strip())
+    if match is None or abs(int(match[0])) >= 24 * 60:
+        raise RemoteProtocolError(f"minutes ahead of UTC are expected, {answer.value!r} came")
+    return timezone(timedelta(minutes=int(match[0])))
+
+
+_MINUTES: Final = re.compile(r"[+-]?\d{1,4}", re.ASCII)
 
 
 def set_clock(

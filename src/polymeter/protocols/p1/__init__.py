@@ -13,7 +13,7 @@ from polymeter.protocols.p1.frames import (
 )
 from polymeter.protocols.p1.meter import serve, write
 from polymeter.protocols.p1.procedures import next_telegram
-from polymeter.protocols.p1.push import PushedTelegrams
+from polymeter.protocols.p1.pushes import PushedTelegrams
 from polymeter.protocols.p1.readings import records
 from polymeter.protocols.p1.sub_meters import DEVICE_TYPES, SubMeter, sub_meters
 from polymeter.protocols.p1.values import parse_time

@@ -100,14 +100,13 @@ def _gcm(key: bytes, nonce: bytes, tag: bytes, ciphertext: bytes, associated: by
 def _mismatch(plaintext: bytes, *, given: bool) -> AccessDenied | Damaged:
     """Why the tag does not fit although the key does."""
     try:
-        sound = decode_telegram(plaintext).checksum is not None
+        checked = decode_telegram(plaintext).checksum is not None
     except RemoteProtocolError:
-        sound = False
-    if sound and given:
-        return AccessDenied("the key fits, but the authentication key is wrong")
-    if sound:
-        return AccessDenied("the key fits, but the authentication key is missing: it is not the public one")
-    return Damaged("the key fits, but the bytes are damaged: neither tag nor checksum fits", plaintext)
+        return Damaged("the key fits, but the bytes are damaged: neither tag nor checksum fits", plaintext)
+    reason = "the authentication key is " + ("wrong" if given else "missing: it is not the public one")
+    if not checked:
+        reason += ", or the bytes are damaged: the telegram has no checksum that would tell"
+    return AccessDenied(f"the key fits, but {reason}")
 
 
 def encipher(

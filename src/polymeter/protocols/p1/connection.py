@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from polymeter.protocols.p1.frames import Ciphered, Telegram, decode_ciphered, decode_telegram, encode
-from polymeter.protocols.p1.push import PushedTelegrams
+from polymeter.protocols.p1.pushes import PushedTelegrams
 from polymeter.protocols.wire import NEED_DATA, LocalProtocolError, NeedData
 
 __all__ = ["Connection", "End"]

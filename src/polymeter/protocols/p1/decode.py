@@ -13,9 +13,11 @@ from typing import Final
 
 from polymeter.protocols.p1.ciphering import Damaged, decipher
 from polymeter.protocols.p1.explain import explain_ciphered, explain_tag, explain_telegram
-from polymeter.protocols.p1.frames import Ciphered, Span, Telegram, decode_ciphered, find_span, read_telegram
+from polymeter.protocols.p1.frames import ENVELOPE, Ciphered, Telegram, decode_ciphered, read_telegram
+from polymeter.protocols.p1.marks import find_span, without_parity
 from polymeter.protocols.p1.readings import records
 from polymeter.protocols.p1.sub_meters import identity
+from polymeter.protocols.spans import Span
 from polymeter.protocols.wire import (
     AccessDenied,
     Decoded,
@@ -26,9 +28,10 @@ from polymeter.protocols.wire import (
     Record,
     RemoteProtocolError,
     Tree,
+    nothing_found,
 )
 
-__all__ = ["PROTOCOL", "decode", "detect", "without_parity"]
+__all__ = ["PROTOCOL", "decode", "detect"]
 
 PROTOCOL: Final = "p1"
 _BEGINNING: Final = re.compile(rb"[^\r\n]*\r?\n\r?\n(?:[^\r\n()]*\(|!)")
@@ -41,22 +44,18 @@ def detect(data: bytes) -> str | None:
     if span is None:
         return None
     frame = data[span.start : span.end]
-    if span.kind == "ciphered":
+    if frame.startswith(ENVELOPE):
         whole = span.sound and span.start == 0 and len(frame) == len(data)
         return "a general-glo-ciphering envelope" if whole else None
-    if _BEGINNING.match(frame) is None:
-        return None
-    return "/ … ! behind an empty line" if span.sound else "/ … with data lines behind an empty one"
+    if _BEGINNING.match(frame) is not None:
+        return "/ … ! behind an empty line" if span.sound else "/ … with data lines behind an empty one"
+    return "/ … ! with a good checksum" if span.sound and _is_checked(frame) else None
 
 
-def without_parity(data: bytes) -> bytes:
-    """7-bit characters, if a telegram begins with its parity bit set: 7E1 seen through an 8N1 line."""
-    if b"\xaf" in data and find_span(data) is None:
-        stripped = bytes(byte & 0x7F for byte in data)
-        span = find_span(stripped)
-        if span is not None and data[span.start] == 0xAF:
-            return stripped
-    return data
+def _is_checked(frame: bytes) -> bool:
+    """Whether a telegram has a checksum that fits."""
+    telegram, problem = read_telegram(frame)
+    return problem is None and telegram.checksum is not None
 
 
 def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bool = True) -> list[Decoded]:
@@ -89,7 +88,8 @@ def _decode_all(data: bytes, options: DecodeOptions, explain: bool) -> list[Deco
         assert span.end is not None  # only a stream leaves a frame open
         at = span.end
     if not spans:
-        return [_nothing(data, explain)]
+        problem = f"{len(data)} bytes that begin no telegram"
+        return [nothing_found(PROTOCOL, "nothing that P1 knows", problem, data, explain=explain)]
     found = []
     begin = 0
     for index, span in enumerate(spans):
@@ -100,27 +100,16 @@ def _decode_all(data: bytes, options: DecodeOptions, explain: bool) -> list[Deco
     return found
 
 
-def _nothing(data: bytes, explain: bool) -> Decoded:
-    tree = Tree(data, "noise") if explain else None
-    return Decoded(
-        PROTOCOL,
-        valid=False,
-        why="nothing that P1 knows",
-        errors=(Problem(f"{len(data)} bytes that begin no telegram", 0),),
-        layers=tree.layers if tree is not None else (),
-        tree=tree.finish() if tree is not None else None,
-    )
-
-
 def _decode_span(part: bytes, begin: int, span: Span, options: DecodeOptions, explain: bool) -> Decoded:
     """Decode the frame at `span` of an input, of which `part` is what belongs to it from `begin` on."""
-    tree = Tree(part, span.kind, start=begin) if explain else None
     start = span.start - begin
     assert span.end is not None
     frame = part[start : span.end - begin]
+    ciphered = frame.startswith(ENVELOPE)
+    tree = Tree(part, "ciphered" if ciphered else "telegram", start=begin) if explain else None
     if tree is not None and start:
         tree.leaf("noise", 0, start, None, "before the telegram")
-    if span.kind == "ciphered":
+    if ciphered:
         decoded = _decode_envelope(frame, start, options, tree)
     else:
         decoded = _decode_plain(frame, start, 0, options, tree)
@@ -148,7 +137,7 @@ def _decode_plain(
         checked = telegram.checksum is not None and damage is None
         try:
             strict = not (checked or options.lenient)
-            records(telegram.data, raw, offset + first, layer, strict=strict, into=found)
+            records(raw, offset + first, layer, strict=strict, into=found)
         except RemoteProtocolError as error:
             errors.append(Problem(str(error), error.offset, layer))
     meter = identity(telegram.identification, found)
@@ -224,7 +213,7 @@ def _decode_plaintext(
     """What was inside an envelope: a telegram, in a layer of its own."""
     below = tree.layer("deciphered", plaintext, "telegram") if tree is not None else None
     span = find_span(plaintext)
-    if span is None or span.kind != "telegram":
+    if span is None or plaintext.startswith(ENVELOPE, span.start):
         inner = _refused(f"the content begins with {plaintext[:4].hex(' ')}: no P1 telegram", 0, 1)
         inner = replace(inner, encrypted=False)
     else:

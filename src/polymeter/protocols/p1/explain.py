@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from polymeter.protocols.p1.frames import Ciphered, Telegram
-from polymeter.protocols.p1.readings import DATA_SET, line_ends
+from polymeter.protocols.p1.lines import DATA_SET, REST_OF_LINE
 from polymeter.protocols.p1.sub_meters import DEVICE_TYPES
 from polymeter.protocols.p1.values import address, parse_time, value_of
 from polymeter.protocols.wire import Tree
@@ -26,7 +27,7 @@ def explain_telegram(frame: bytes, telegram: Telegram, offset: int, tree: Tree, 
         if telegram.name:
             tree.leaf("identification", offset + 5, at, telegram.name)
     tree.close(at)
-    for start, end in line_ends(telegram.data):
+    for start, end in _line_ends(telegram.data):
         _line(telegram.data, start, end, at, tree)
     at += len(telegram.data)
     tree.leaf("!", at, at + 1, None, "end of data")
@@ -37,6 +38,17 @@ def explain_telegram(frame: bytes, telegram: Telegram, offset: int, tree: Tree, 
         at += len(digits)
     if at < offset + len(frame):
         tree.leaf("end of line", at, offset + len(frame))
+
+
+def _line_ends(text: str) -> Iterator[tuple[int, int]]:
+    """Where each line begins and ends, its line end included."""
+    at = 0
+    while at < len(text):
+        match = REST_OF_LINE.match(text, at)
+        assert match is not None  # it matches nothing, too
+        end = max(match.end(), at + 1)
+        yield at, end
+        at = end
 
 
 def _line(data: str, start: int, end: int, base: int, tree: Tree) -> None:

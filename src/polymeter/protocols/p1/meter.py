@@ -6,12 +6,11 @@ listens. What the lines say is the simulator's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from polymeter.protocols.iec62056_21 import DataSet, encode_data
 from polymeter.protocols.p1.frames import Telegram, checksum_text, encode
-from polymeter.protocols.procedure import Procedure, Receive, Send
-from polymeter.protocols.wire import TimedOut
+from polymeter.protocols.procedure import push_frames as serve
 
 __all__ = ["serve", "write"]
 
@@ -24,15 +23,3 @@ def write(identification: str, lines: Iterable[Sequence[DataSet]], *, checksum: 
         return telegram
     covered = encode(telegram).removesuffix(telegram.end.encode("ascii"))
     return Telegram(identification, data, checksum_text(covered))
-
-
-def serve(telegrams: Callable[[], Sequence[bytes]], period_s: float = 1.0) -> Procedure[None]:
-    """Push the telegrams of now, again and again, until the listener hangs up."""
-    while True:
-        for telegram in telegrams():
-            yield Send(telegram)
-        try:
-            if not (yield Receive(period_s)):
-                return
-        except TimedOut:
-            continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polymeter.protocols.p1.push import PushedTelegrams
+from polymeter.protocols.p1.pushes import PushedTelegrams
 from polymeter.protocols.procedure import Procedure, next_pushed
 
 __all__ = ["next_telegram"]

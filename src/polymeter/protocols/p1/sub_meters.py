@@ -18,26 +18,26 @@ DEVICE_TYPES: Final = {
 """M-Bus device types (EN 13757-7), as ``0-n:24.1.0`` gives them."""
 
 
-_IDENTITIES: Final = {
-    code: rank
-    for rank, code in enumerate(
-        ("0-0:96.1.1*255", "0-0:96.1.0*255", "1-0:0.0.0*255", "0-0:96.1.255*255", "1-0:96.1.0*255",
-         "0-0:42.0.0*255", "1-0:42.0.0*255")
-    )
-}  # fmt: skip
+_IDENTITIES: Final = (
+    "0-0:96.1.1*255", "0-0:96.1.0*255", "1-0:0.0.0*255", "0-0:96.1.255*255", "1-0:96.1.0*255",
+    "0-0:42.0.0*255", "1-0:42.0.0*255",
+)  # fmt: skip
+"""Where meters say who they are, the best place first."""
 
 
 def identity(identification: str, found: Sequence[Record]) -> MeterIdentity:
     """Who sent a telegram, by its first line and its records."""
-    best, name, electricity = len(_IDENTITIES), None, False
-    for record in found:
-        code = record[3]
-        if code in _IDENTITIES and _IDENTITIES[code] < best and record.value is not None:
-            best, name = _IDENTITIES[code], str(record.value)
-        elif code is not None and code[0] == "1":
-            electricity = True
+    codes = [record[3] for record in found]
+    name = None
+    for code in _IDENTITIES:
+        if code in codes and (name := found[codes.index(code)].value) is not None:
+            break
+    electricity = any(code is not None and code[0] == "1" for code in codes)
     return MeterIdentity(
-        name, identification[:3], "electricity" if electricity else None, identification=identification[4:]
+        None if name is None else str(name),
+        identification[:3],
+        "electricity" if electricity else None,
+        identification=identification[4:],
     )
 
 

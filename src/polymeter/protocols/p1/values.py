@@ -19,6 +19,7 @@ __all__ = [
     "TIME",
     "Address",
     "address",
+    "meaning",
     "number",
     "octets_text",
     "parse_time",
@@ -28,7 +29,11 @@ __all__ = [
 ]
 
 TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
-_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d*)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)", re.ASCII)
+DIGITS_MAX: Final = 39
+"""The longest number believed in. What is longer stays a text."""
+_MISSPELT: Final = re.compile(r"(\d{1,3}-\d{1,3}:\d{1,3})[.:](\d{1,3}\.\d{1,3})(?:\.(\d{1,3}))?", re.ASCII)
+"""``1-0:99:97.0`` and ``1-0:31.7.0.255``, as the companion standard of DSMR 4.0 has them and some meters."""
 _HEX: Final = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _ENERGY: Final = frozenset({"Wh", "kWh", "MWh", "J", "kJ", "MJ", "GJ"})
 
@@ -47,6 +52,8 @@ class Address(NamedTuple):
 def address(text: str) -> Address:
     """Look an address up."""
     code = obis.parse(text)
+    if code is None and (misspelt := _MISSPELT.fullmatch(text)) is not None:
+        code = obis.parse(f"{misspelt[1]}.{misspelt[2]}*{misspelt[3] or 255}")
     if code is None:
         return Address(None, "text")
     a, b, c, d, e, _ = code
@@ -94,25 +101,40 @@ def octets_text(text: str) -> str:
 
 def number(text: str) -> int | Decimal | None:
     """A number as written, `None` if it is none."""
-    if text.isdecimal() and text.isascii():
-        return int(text) if len(text) < 40 else None
-    if len(text) < 40 and _NUMBER.fullmatch(text):
+    if len(text) > DIGITS_MAX:
+        return None
+    if text.isdecimal():  # of Latin-1 only 0 to 9 are
+        return int(text)
+    if text.replace(".", "", 1).isdecimal():
+        return Decimal(text)
+    if _NUMBER.fullmatch(text):
         return Decimal(text.replace(",", ".")) if "." in text or "," in text else int(text)
     return None
 
 
 def value_of(kind: str, text: str, unit: str | None) -> Value:
-    """The value of a data set by the kind of its address; `None` for an empty one."""
+    """The value of a data set by the kind of its address; `None` for an empty one.
+
+    A time with its flag is a time wherever it stands.
+    """
     if not text:
         return None
     if kind == "octets":
         return octets_text(text)
-    if kind == "clock":
-        return parse_time(text) or text
-    if kind == "text" and unit is None:
-        return text
-    found = number(text)
+    found: Value = None
+    if kind == "clock" or text[-1] in "SW":
+        found = parse_time(text)
+    if found is None and (kind not in ("text", "clock") or unit):
+        found = number(text)
     return text if found is None else found
+
+
+@lru_cache(maxsize=8192)
+def meaning(name: str, unit: str) -> tuple[str | None, str, int, str | None, str]:
+    """What address and unit of a data set say together: code, kind, channel, unit, quantity."""
+    code, kind, channel = address(name)
+    given = unit_of(unit)
+    return code, kind, channel, given, register(given) if channel else "unknown"
 
 
 def register(unit: str | None) -> str:

@@ -12,19 +12,11 @@ from polymeter.protocols.sml.elements import (
     read_element,
     unsigned,
 )
-from polymeter.protocols.sml.messages import (
-    BODIES,
-    TAGS,
-    Message,
-    check_body,
-    decode_message,
-    decode_messages,
-    encode_message,
-    field,
-)
+from polymeter.protocols.sml.grammar import BODIES, TAGS, check_body, field, structure
+from polymeter.protocols.sml.messages import Message, decode_message, decode_messages, encode_message
 from polymeter.protocols.sml.meter import Entry, pushed, sec_index, serve, timestamp
 from polymeter.protocols.sml.procedures import exchange, next_frame
-from polymeter.protocols.sml.push import PushedFrames
+from polymeter.protocols.sml.pushes import PushedFrames
 from polymeter.protocols.sml.readings import server_identity
 from polymeter.protocols.sml.transport import KERMIT, X25, Checksum, decode_frame, encode_frame
 
@@ -61,6 +53,7 @@ __all__ = [
     "sec_index",
     "serve",
     "server_identity",
+    "structure",
     "timestamp",
     "unsigned",
 ]

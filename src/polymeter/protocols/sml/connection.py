@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from polymeter.protocols.sml.messages import Message, decode_messages, encode_message
-from polymeter.protocols.sml.push import PushedFrames
+from polymeter.protocols.sml.pushes import PushedFrames
 from polymeter.protocols.sml.transport import X25, Checksum, decode_frame, encode_frame
 from polymeter.protocols.wire import NEED_DATA, NeedData
 

@@ -7,21 +7,26 @@ the frame after it. An input without a start sequence may be a frame's content, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from polymeter.protocols.sml.attentions import ATTENTION, refusal
 from polymeter.protocols.sml.explain import explain_message
-from polymeter.protocols.sml.messages import BODIES, Message, check_body, decode_message
+from polymeter.protocols.sml.flat import read_flat
+from polymeter.protocols.sml.grammar import BODIES, check_body
+from polymeter.protocols.sml.messages import Message, decode_message
 from polymeter.protocols.sml.readings import identity, message_records
-from polymeter.protocols.sml.transport import CHECKSUMS, START, Checksum, Frame, Span, decode_frame, find_span
+from polymeter.protocols.sml.transport import CHECKSUMS, START, Checksum, Frame, decode_frame, find_span
+from polymeter.protocols.spans import Span
 from polymeter.protocols.wire import (
     Decoded,
     DecodeOptions,
-    MeterIdentity,
     Problem,
     Record,
     RemoteProtocolError,
     Tree,
+    nothing_found,
 )
 
 __all__ = ["PROTOCOL", "decode", "detect"]
@@ -64,7 +69,8 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
     if not spans:
         if data[:1] == b"\x76":
             return [_decode_bare(data, options, explain)]
-        return [_nothing(data, explain)]
+        problem = f"{len(data)} bytes without 1B1B1B1B 01010101"
+        return [nothing_found(PROTOCOL, "nothing that SML knows", problem, data, explain=explain)]
     found = []
     begin = 0
     for index, (span, end) in enumerate(spans):
@@ -72,18 +78,6 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
         found.append(_decode_span(data[begin:stop], begin, span, end - begin, options, explain))
         begin = stop
     return found
-
-
-def _nothing(data: bytes, explain: bool) -> Decoded:
-    tree = Tree(data, "noise") if explain else None
-    return Decoded(
-        PROTOCOL,
-        valid=False,
-        why="nothing that SML knows",
-        errors=(Problem(f"{len(data)} bytes without 1B1B1B1B 01010101", 0),),
-        layers=tree.layers if tree is not None else (),
-        tree=tree.finish() if tree is not None else None,
-    )
 
 
 def _decode_span(
@@ -138,7 +132,7 @@ def _decode_frame(data: bytes, start: int, options: DecodeOptions, tree: Tree | 
         tree.leaf("end", end - 8, end - 3, None, "escape, end of the frame")
         tree.leaf("padding", end - 3, end - 2, frame.padding)
         tree.leaf("check sum", end - 2, end, None, _checked(frame.checksum))
-    return found.result(errors, _why(frame.checksum))
+    return found.result(frame, errors, _why(frame.checksum))
 
 
 def _checked(checksum: Checksum | None) -> str:
@@ -169,7 +163,7 @@ def _decode_bare(data: bytes, options: DecodeOptions, explain: bool) -> Decoded:
     tree = Tree(data, "SML messages") if explain else None
     found = _Content(data, 0, 0, options, tree)
     found.read(CHECKSUMS, listed=True)
-    decoded = found.result(found.errors, "SML messages without a frame")
+    decoded = found.result(Frame(data, 0, None, ()), found.errors, "SML messages without a frame")
     if tree is not None:
         decoded = replace(decoded, layers=tree.layers, tree=tree.finish())
     return decoded
@@ -186,15 +180,16 @@ class _Content:
         self.layer = layer
         self.lenient = options.lenient
         self.tree = tree
-        self.messages: list[Message] = []
+        self.server: bytes | None = None
         self.records: list[Record] = []
         self.errors: list[Problem] = []
+        self.reports: list[Problem] = []
+        """What the server says is wrong, in frames that are all right."""
 
-    def result(self, errors: list[Problem], why: str) -> Decoded:
-        meter = identity(self.messages, self.records) if self.messages else MeterIdentity()
-        return Decoded(
-            PROTOCOL, not errors, why, meter, tuple(self.records), tuple(errors), frame=tuple(self.messages)
-        )
+    def result(self, frame: Frame, errors: list[Problem], why: str) -> Decoded:
+        meter = identity(self.server, self.records)
+        told = (*errors, *self.reports)
+        return Decoded(PROTOCOL, not errors, why, meter, tuple(self.records), told, frame=frame)
 
     def read(self, checksums: tuple[Checksum, ...], *, listed: bool) -> None:
         """Read all messages; with `listed` off only the tree learns what they say."""
@@ -206,27 +201,41 @@ class _Content:
                     self.tree.leaf("padding", self.offset + at, self.offset + stop)
                 at = stop
                 continue
+            flat = read_flat(data, at, checksums, self.offset, self.layer) if self.tree is None else None
+            if flat is not None:
+                self._list(flat.server, flat.records)
+                at = flat.end
+                continue
             try:
                 message, problem = decode_message(data, at, checksums)
                 assert message.element is not None  # it was decoded
             except RemoteProtocolError as error:
                 self._error(error, listed)
                 return
-            known = BODIES.get(message.tag)
-            if problem is not None:
-                self._error(problem, listed)
-            sound = problem is None
-            try:
-                if known is not None:
-                    check_body(message.body, known)
-                if listed and (sound or self.lenient):
-                    self.messages.append(message)
-                    self.records.extend(message_records(message, data, self.offset, self.layer))
-            except RemoteProtocolError as error:
-                self._error(error, listed)
-            if self.tree is not None:
-                explain_message(message, self.offset, self.tree, sound=sound)
+            self._message(message, problem, listed)
             at = message.element.end
+
+    def _message(self, message: Message, problem: RemoteProtocolError | None, listed: bool) -> None:
+        known = BODIES.get(message.tag)
+        sound = problem is None
+        if problem is not None:
+            self._error(problem, listed)
+        try:
+            if known is not None:
+                check_body(message.body, known)
+            if listed and (sound or self.lenient):
+                self._list(message.server, message_records(message, self.data, self.offset, self.layer))
+                reported = refusal(message.body) if message.tag == ATTENTION else None
+                if reported is not None:
+                    self.reports.append(Problem(reported, self.offset + message.body.start, self.layer))
+        except RemoteProtocolError as error:
+            self._error(error, listed)
+        if self.tree is not None:
+            explain_message(message, self.offset, self.tree, sound=sound)
+
+    def _list(self, server: bytes | None, records: Iterable[Record]) -> None:
+        self.server = server or self.server
+        self.records.extend(records)
 
     def _error(self, error: RemoteProtocolError, listed: bool) -> None:
         """Note an error; where the frame is refused anyway its check sum is the one to tell."""

@@ -33,6 +33,7 @@ __all__ = [
     "listing",
     "octets",
     "read_element",
+    "type_length",
     "unsigned",
 ]
 
@@ -87,7 +88,44 @@ def listing(*elements: Element) -> Element:
     return Element(LIST, list(elements))
 
 
-def _header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+def read_element(data: bytes, at: int, end: int) -> Element:
+    """The element that begins at `at`, with all that is in it.
+
+    Raises:
+        RemoteProtocolError: it does not end before `end`, or breaks the coding.
+    """
+    begun: list[tuple[int, int, list[Element]]] = []  # lists: where, of how many elements, those so far
+    new = tuple.__new__
+    while True:
+        if at >= end:
+            raise RemoteProtocolError("the data ends inside an element", end)
+        head = data[at]
+        kind, length, behind = (head >> 4, head & 15, at + 1) if head < 0x80 else _long_field(data, at, end)
+        if kind == LIST and length:
+            if length > end - behind:
+                raise RemoteProtocolError(f"a list of {length} elements in {end - behind} bytes", at)
+            if len(begun) >= DEPTH_MAX:
+                raise RemoteProtocolError(f"more than {DEPTH_MAX} lists inside each other", at)
+            begun.append((at, length, []))
+            at = behind
+            continue
+        if head == 1:
+            element = new(Element, (OCTETS, None, at, behind))
+        else:
+            element = _read_scalar(data, at, behind, kind, length, end)
+        at = element[3]
+        while begun:
+            start, count, elements = begun[-1]
+            elements.append(element)
+            if len(elements) < count:
+                break
+            begun.pop()
+            element = new(Element, (LIST, elements, start, at))
+        else:
+            return element
+
+
+def _long_field(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     """Kind, length field and the place behind a type-length field of several octets."""
     kind, length, start = data[at] >> 4 & 7, data[at] & 15, at
     while data[at] & 0x80:
@@ -102,89 +140,30 @@ def _header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     return kind, length, at + 1
 
 
-def read_element(data: bytes, at: int, end: int) -> Element:
-    """The element that begins at `at`, with all that is in it.
-
-    Raises:
-        RemoteProtocolError: it does not end before `end`, or breaks the coding.
-    """
-    outer: list[tuple[int, int, list[Element]]] = []
-    top: list[Element] = []
-    start, left, children = at, 1, top
-    new, from_bytes = tuple.__new__, int.from_bytes
-    while True:
-        if at >= end:
-            raise RemoteProtocolError("the data ends inside an element", end)
-        head = data[at]
-        if head == 1:
-            children.append(new(Element, (OCTETS, None, at, at + 1)))
-            at += 1
-            left -= 1
-            while not left:
-                if not outer:
-                    return top[0]
-                start, left, children = outer.pop()
-                unfinished = children[-1]
-                children[-1] = new(Element, (LIST, unfinished[1], unfinished[2], at))
-                left -= 1
-            continue
-        kind, length = head >> 4, head & 15
-        behind = at + 1
-        if kind > 7:
-            kind, length, behind = _header(data, at, end)
-        if kind == LIST:
-            if length > end - behind:
-                raise RemoteProtocolError(f"a list of {length} elements in {end - behind} bytes", at)
-            if length:
-                if len(outer) >= DEPTH_MAX:
-                    raise RemoteProtocolError(f"more than {DEPTH_MAX} lists inside each other", at)
-                inner: list[Element] = []
-                children.append(new(Element, (LIST, inner, at, 0)))
-                outer.append((start, left, children))
-                start, left, children = at, length, inner
-                at = behind
-                continue
-            children.append(new(Element, (LIST, [], at, behind)))
-            stop = behind
-        else:
-            stop = at + length
-            if stop > end:
-                raise RemoteProtocolError(f"an element of {length} bytes, {end - at} are left", at)
-            if kind == OCTETS:
-                if length > 1 and stop >= behind:
-                    children.append(new(Element, (OCTETS, data[behind:stop], at, stop)))
-                elif length == 1 and behind == stop:
-                    children.append(new(Element, (OCTETS, None, at, stop)))
-                elif head == 0:
-                    stop = behind
-                    children.append(new(Element, (END, None, at, stop)))
-                else:
-                    raise RemoteProtocolError("a length that leaves no room for itself", at)
-            elif kind == UNSIGNED:
-                if length == 2:
-                    children.append(new(Element, (UNSIGNED, data[behind], at, stop)))
-                elif 2 < length < 10:
-                    children.append(new(Element, (UNSIGNED, from_bytes(data[behind:stop], "big"), at, stop)))
-                else:
-                    raise RemoteProtocolError(f"a number of {length - 1} octets", at)
-            elif kind == INTEGER:
-                if not 2 <= length <= 9:
-                    raise RemoteProtocolError(f"a number of {length - 1} octets", at)
-                number = from_bytes(data[behind:stop], "big", signed=True)
-                children.append(new(Element, (INTEGER, number, at, stop)))
-            elif kind == BOOLEAN and length == 2:
-                children.append(new(Element, (BOOLEAN, data[behind] != 0, at, stop)))
-            else:
-                raise RemoteProtocolError(f"{head:02X} is no type-length octet", at)
-        at = stop
-        left -= 1
-        while not left:
-            if not outer:
-                return top[0]
-            start, left, children = outer.pop()
-            unfinished = children[-1]
-            children[-1] = new(Element, (LIST, unfinished[1], unfinished[2], at))
-            left -= 1
+def _read_scalar(data: bytes, at: int, behind: int, kind: int, length: int, end: int) -> Element:
+    """The element at `at`, whose content begins `behind` its type-length field; of lists an empty one."""
+    stop = at + length
+    value: Any
+    if kind == LIST:
+        value, stop = [], behind
+    elif data[at] == 0:
+        kind, value, stop = END, None, behind
+    elif stop > end:
+        raise RemoteProtocolError(f"an element of {length} bytes, {end - at} are left", at)
+    elif kind == OCTETS:
+        if stop < behind:
+            raise RemoteProtocolError("a length that leaves no room for itself", at)
+        value = data[behind:stop] if length > 1 else None
+    elif kind in (INTEGER, UNSIGNED):
+        if not 2 <= length <= 9:
+            raise RemoteProtocolError(f"a number of {length - 1} octets", at)
+        value = int.from_bytes(data[behind:stop], "big", signed=kind == INTEGER)
+    elif kind == BOOLEAN and length == 2:
+        octet = data[behind]  # 7F is true, too, and is written as it came
+        value = octet if octet > 1 else octet == 1
+    else:
+        raise RemoteProtocolError(f"{data[at]:02X} is no type-length octet", at)
+    return tuple.__new__(Element, (kind, value, at, stop))
 
 
 def encode_element(element: Element) -> bytes:
@@ -203,17 +182,17 @@ def encode_element(element: Element) -> bytes:
         kind, value, start, end = found
         if kind == LIST:
             first = value[0].start if value and end else 0
-            written += _type_length(LIST, len(value), (first or end) - start if end else 0)
+            written += type_length(LIST, len(value), (first or end) - start if end else 0)
             waiting.append(iter(value))
         elif kind == END:
             written.append(0)
         elif value is None:
-            written += _type_length(OCTETS, 0, end - start)
+            written += type_length(OCTETS, 0, end - start)
         elif kind == OCTETS:
-            written += _type_length(OCTETS, len(value), end - start - len(value) if end else 0)
+            written += type_length(OCTETS, len(value), end - start - len(value) if end else 0)
             written += value
         elif kind == BOOLEAN:
-            written += bytes((0x42, 1 if value else 0))
+            written += bytes((0x42, value))
         else:
             size = end - start - 1
             try:
@@ -225,8 +204,8 @@ def encode_element(element: Element) -> bytes:
     return bytes(written)
 
 
-def _type_length(kind: int, length: int, given: int) -> bytes:
-    """A type-length field, of as many octets as it was `given` or needs."""
+def type_length(kind: int, length: int, given: int = 0) -> bytes:
+    """A type-length field for a content of `length`, of as many octets as it was `given` or needs."""
     size = given or 1
     while (length + (size if kind == OCTETS else 0)) >> 4 * size:
         size += 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from polymeter.protocols import obis
-from polymeter.protocols.sml.elements import END, LIST, OCTETS, Element
-from polymeter.protocols.sml.messages import BODIES, CHOICES, STRUCTURES, Message
+from polymeter.protocols.sml.attentions import attention_words
+from polymeter.protocols.sml.elements import BOOLEAN, END, LIST, OCTETS, Element
+from polymeter.protocols.sml.grammar import BODIES, CHOICES, STRUCTURES
+from polymeter.protocols.sml.messages import Message
 from polymeter.protocols.sml.readings import instant
 from polymeter.protocols.units import COSEM_UNITS
 from polymeter.protocols.wire import Tree
@@ -57,7 +59,7 @@ def _element(element: Element, name: str, what: str, offset: int, tree: Tree) ->
     start, end = offset + element.start, offset + element.end
     if element.kind != LIST:
         value = element.value
-        shown = int(value) if isinstance(value, bool) else value
+        shown = int(value != 0) if element.kind == BOOLEAN else value
         tree.leaf(name, start, end, shown, _meaning(name, what, element))
         return
     parts: list[Element] = element.value
@@ -94,6 +96,8 @@ def _meaning(name: str, what: str, element: Element) -> str | None:
         return "absent"
     if what == "unit":
         return COSEM_UNITS.get(value, "no unit")
+    if name == "attentionNo" and element.kind == OCTETS:
+        return attention_words(value)
     if element.kind == OCTETS and name in ("objName", "parameterName", "listName", "[0]") and len(value) == 6:
         return str(obis.from_bytes(value))
     if name == "scaler":

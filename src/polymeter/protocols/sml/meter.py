@@ -1,4 +1,4 @@
-"""The meter's end: the three messages that a push meter sends, and a meter that answers.
+"""The meter's end: the three messages that a push meter sends.
 
 `pushed` builds open, list and close; `serve` pushes what it is given for as long as somebody
 listens. What the list says is the simulator's.
@@ -6,18 +6,18 @@ listens. What the list says is the simulator's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from polymeter.protocols.procedure import Procedure, Receive, Send
+from polymeter.protocols.procedure import push_frames as serve
 from polymeter.protocols.sml.elements import Element, integer, listing, octets, unsigned
-from polymeter.protocols.sml.messages import TAGS, Message
-from polymeter.protocols.wire import LocalProtocolError, TimedOut
+from polymeter.protocols.sml.grammar import TAGS, structure
+from polymeter.protocols.sml.messages import Message
+from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = ["Entry", "pushed", "sec_index", "serve", "timestamp"]
 
 _LIST_NAME = bytes((1, 0, 98, 10, 255, 255))
-_NOTHING = octets(None)
 
 
 class Entry(NamedTuple):
@@ -39,9 +39,14 @@ class Entry(NamedTuple):
             value = octets(self.value)
         else:
             value = integer(self.value, _size(self.value))
-        status = unsigned(self.status, 4)
-        unit, scaler = unsigned(self.unit, 1), integer(self.scaler, 1)
-        return listing(octets(self.name), status, _NOTHING, unit, scaler, value, _NOTHING)
+        return structure(
+            "ListEntry",
+            objName=octets(self.name),
+            status=unsigned(self.status, 4),
+            unit=unsigned(self.unit, 1),
+            scaler=integer(self.scaler, 1),
+            value=value,
+        )
 
 
 def _size(value: int) -> int:
@@ -63,26 +68,17 @@ def timestamp(second: int) -> Element:
 
 def pushed(server: bytes, time: Element, entries: Sequence[Entry], file_id: int) -> tuple[Message, ...]:
     """The messages of one push; transactions are numbered on from `file_id`."""
-    reference = file_id.to_bytes(4, "big")
+    reference = octets(file_id.to_bytes(4, "big"))
     values = listing(*(entry.element() for entry in entries))
-    bodies = (
-        ("PublicOpen.Res", (_NOTHING, _NOTHING, octets(reference), octets(server), time, _NOTHING)),
-        ("GetList.Res", (_NOTHING, octets(server), octets(_LIST_NAME), time, values, _NOTHING, _NOTHING)),
-        ("PublicClose.Res", (_NOTHING,)),
-    )
+    sender, name = octets(server), octets(_LIST_NAME)
+    bodies = {
+        "PublicOpen.Res": {"reqFileId": reference, "serverId": sender, "refTime": time},
+        "GetList.Res": {"serverId": sender, "listName": name, "actSensorTime": time, "valList": values},
+        "PublicClose.Res": {},
+    }
     return tuple(
-        Message((file_id + index & 0xFFFFFFFF).to_bytes(4, "big"), 0, 0, TAGS[name], listing(*fields))
-        for index, (name, fields) in enumerate(bodies)
+        Message(
+            (file_id + index & 0xFFFFFFFF).to_bytes(4, "big"), 0, 0, TAGS[name], structure(name, **fields)
+        )
+        for index, (name, fields) in enumerate(bodies.items())
     )
-
-
-def serve(frames: Callable[[], Sequence[bytes]], period_s: float = 1.0) -> Procedure[None]:
-    """Push the frames of now, again and again, until the listener hangs up."""
-    while True:
-        for frame in frames():
-            yield Send(frame)
-        try:
-            if not (yield Receive(period_s)):
-                return
-        except TimedOut:
-            continue

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from polymeter.protocols.procedure import Procedure, Send, next_pushed
 from polymeter.protocols.sml.connection import Connection
 from polymeter.protocols.sml.messages import Message, decode_messages
-from polymeter.protocols.sml.push import PushedFrames
+from polymeter.protocols.sml.pushes import PushedFrames
 from polymeter.protocols.sml.transport import decode_frame
 
 __all__ = ["exchange", "next_frame"]

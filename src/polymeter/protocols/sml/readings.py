@@ -13,12 +13,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 from polymeter.protocols import obis
-from polymeter.protocols.sml.elements import BOOLEAN, LIST, OCTETS, Element
+from polymeter.protocols.sml.elements import BOOLEAN, INTEGER, LIST, OCTETS, UNSIGNED, Element
+from polymeter.protocols.sml.grammar import TUPLE_PLACES
 from polymeter.protocols.sml.messages import Message
 from polymeter.protocols.units import COSEM_UNITS
 from polymeter.protocols.wire import MeterIdentity, Record, Value
 
-__all__ = ["identity", "instant", "message_records", "scaled", "server_identity"]
+__all__ = ["identity", "instant", "message_records", "object_name", "scaled", "server_identity", "unit_text"]
 
 _EXACT: Final = Context(prec=60)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +31,11 @@ def object_name(octets: bytes) -> tuple[str, str | None]:
     """The name of an object and its OBIS code, which it has if it is six octets."""
     code = str(obis.from_bytes(octets)) if len(octets) == 6 else None
     return code or octets.hex(), code
+
+
+def unit_text(code: int | None) -> str | None:
+    """The unit with this code, `None` for an absent one and for one that nobody knows."""
+    return None if code is None else COSEM_UNITS.get(code)
 
 
 def instant(time: Element) -> datetime | None:
@@ -60,15 +66,28 @@ def scaled(value: int, scaler: int | None) -> int | Decimal:
     return Decimal(value).scaleb(scaler, _EXACT)
 
 
-def _value(element: Element, scaler: Any) -> Value:
+def _value(element: Element, scaler: Any, data: bytes) -> Value:
+    """What an element that stands for a value says; a structure that is no time is kept as it is."""
     kind, value = element.kind, element.value
-    if kind in (5, 6):
+    if kind in (UNSIGNED, INTEGER):
         return scaled(value, scaler)
     if kind == OCTETS:
         return bytes(value) if value is not None else None
     if kind == BOOLEAN:
-        return int(value)
+        return int(value != 0)
+    if kind == LIST:
+        return _time_value(element) or data[element.start : element.end]
     return None
+
+
+def _time_value(choice: Element) -> Value:
+    """A time in place of a value: an instant, or the seconds of an index."""
+    parts = choice.value
+    time = parts[1] if len(parts) == 2 and parts[0].value == 1 and parts[1].kind == LIST else choice
+    if time.kind == LIST and len(time.value) == 2 and time.value[0].value == 1:
+        index = time.value[1]
+        return index.value if index.kind == UNSIGNED else None
+    return instant(time)
 
 
 def _entry(
@@ -80,29 +99,17 @@ def _entry(
     data: bytes,
     offset: int,
     layer: int,
-    storage: int = 0,
 ) -> Record:
     shown, code = object_name(name.value or b"")
-    kind, start, end = value.kind, value.start, value.end
-    found: Value
-    if kind == LIST:
-        found = instant(value) or data[start:end]
-    else:
-        found = _value(value, scaler.value)
     return Record(
         shown,
-        found,
-        COSEM_UNITS.get(unit.value) if unit.value is not None else None,
+        _value(value, scaler.value, data),
+        unit_text(unit.value),
         code,
-        "unknown",
-        time,
-        storage,
-        0,
-        0,
-        "instantaneous",
-        layer,
-        offset + start,
-        data[start:end],
+        time=time,
+        layer=layer,
+        offset=offset + value.start,
+        raw=data[value.start : value.end],
     )
 
 
@@ -122,9 +129,9 @@ def message_records(message: Message, data: bytes, offset: int = 0, layer: int =
         case 0x301:
             return _profile_pack(body.value, data, offset, layer)
         case 0x501:
-            return _parameters(body.value, data, offset, layer)
+            return _parameters(body.value[2], data, offset, layer)
         case 0xFF01:
-            return _attention(body.value, data, offset, layer)
+            return _parameters(body.value[3], data, offset, layer)
     return ()
 
 
@@ -166,9 +173,9 @@ def _profile_pack(fields: Sequence[Element], data: bytes, offset: int, layer: in
 _NOTHING: Final = Element(OCTETS, None)
 
 
-def _parameters(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
+def _parameters(root: Element, data: bytes, offset: int, layer: int) -> Iterator[Record]:
     """The parameters of a tree that have a value, each under the path that leads to it."""
-    waiting = [(fields[2], "")]
+    waiting = [(root, "")]
     while waiting:
         tree, path = waiting.pop()
         if tree.kind != LIST:
@@ -177,48 +184,38 @@ def _parameters(fields: Sequence[Element], data: bytes, offset: int, layer: int)
         shown, code = object_name(name.value or b"")
         path = f"{path}/{shown}" if path else shown
         if value.kind == LIST:
-            yield _parameter(path, code, value, data, offset, layer)
+            yield from _parameter(path, code, value, data, offset, layer)
         waiting.extend((child, path) for child in reversed(children.value or ()))
 
 
-def _parameter(path: str, code: str | None, choice: Element, data: bytes, offset: int, layer: int) -> Record:
-    """A parameter's value: a plain one, a time, or a structure that is kept as it is."""
+def _parameter(
+    path: str, code: str | None, choice: Element, data: bytes, offset: int, layer: int
+) -> Iterator[Record]:
+    """A parameter's value: a plain one, a time, an entry of a list, or the entries of a tuple."""
     tag, value = choice.value
-    found: Value = data[value.start : value.end]
-    unit, time = None, None
-    if tag.value == 4:
-        found = instant(value) or found
+    entries: list[tuple[str, tuple[Element, Element, Element], Element]] = []
+    if tag.value == 3 and value.kind == LIST:
+        entries = [
+            (f"{path}/{name}", tuple(value.value[place : place + 3]), value.value[1])
+            for name, place in TUPLE_PLACES.items()
+        ]
     elif tag.value in (2, 5) and value.kind == LIST:
-        places = (1, 2, 3) if tag.value == 2 else (3, 4, 5)
-        _, scaled_by, inner = (value.value[place] for place in places)
-        code_of_unit = value.value[places[0]].value
-        unit = COSEM_UNITS.get(code_of_unit) if code_of_unit is not None else None
-        time = instant(value.value[2]) if tag.value == 5 else None
-        found = _value(inner, scaled_by.value)
-    elif value.kind != LIST:
-        found = _value(value, None)
-    raw = data[value.start : value.end]
-    return Record(path, found, unit, code, time=time, layer=layer, offset=offset + value.start, raw=raw)
-
-
-def _attention(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
-    number, message = fields[1], fields[2]
-    if number.value is not None:
-        raw = data[number.start : number.end]
+        place = 1 if tag.value == 2 else 3
+        entries = [(path, tuple(value.value[place : place + 3]), value.value[2] if place == 3 else _NOTHING)]
+    for name, (unit, scaler, number), time in entries:
         yield Record(
-            "attention",
-            number.value.hex(),
+            name,
+            _value(number, scaler.value, data),
+            unit_text(unit.value),
+            code if len(entries) == 1 else None,
+            time=instant(time),
             layer=layer,
             offset=offset + number.start,
-            raw=raw,
-            function="error",
+            raw=data[number.start : number.end],
         )
-    if message.value:
-        raw = data[message.start : message.end]
-        text = message.value.decode("latin-1")
-        yield Record(
-            "attention message", text, layer=layer, offset=offset + message.start, raw=raw, function="error"
-        )
+    if not entries:
+        raw, plain = data[value.start : value.end], _value(value, None, data)
+        yield Record(path, plain, None, code, layer=layer, offset=offset + value.start, raw=raw)
 
 
 _MEDIA: Final = {
@@ -258,17 +255,10 @@ def server_identity(server: bytes) -> MeterIdentity:
 
 
 _MANUFACTURER: Final = frozenset(("129-129:199.130.3*255", "1-0:96.50.1*1"))
-_SERVER: Final = {0x100: 3, 0x101: 3, 0x301: 0, 0x401: 0, 0x501: 0, 0x700: 1, 0x701: 1, 0xFF01: 0}
-"""Where a body has the server id."""
 
 
-def identity(messages: Iterable[Message], records: Sequence[Record]) -> MeterIdentity:
-    """Who sent these messages: the last server id named, and the manufacturer by it or by a value."""
-    server: bytes | None = None
-    for message in messages:
-        place = _SERVER.get(message.tag)
-        if place is not None and message.body.kind == LIST:
-            server = message.body.value[place].value or server
+def identity(server: bytes | None, records: Sequence[Record]) -> MeterIdentity:
+    """Who sent a frame: the server that it names, and the manufacturer by that or by a value."""
     found = server_identity(server) if server else MeterIdentity()
     if found.manufacturer is None:
         for record in records:

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from polymeter.protocols.crc import crc16_kermit, crc16_x25
+from polymeter.protocols.spans import Span
 from polymeter.protocols.wire import RemoteProtocolError
 
-__all__ = ["FRAME_MAX", "START", "Checksum", "Frame", "Span", "decode_frame", "encode_frame", "find_span"]
+__all__ = ["FRAME_MAX", "START", "Checksum", "Frame", "decode_frame", "encode_frame", "find_span"]
 
 ESCAPE: Final = b"\x1b\x1b\x1b\x1b"
 START: Final = ESCAPE + b"\x01\x01\x01\x01"
@@ -41,14 +42,6 @@ KERMIT: Final = Checksum("CRC-16/KERMIT", crc16_kermit)
 CHECKSUMS: Final = (X25, KERMIT)
 
 
-class Span(NamedTuple):
-    """Where a frame lies. `end` is `None` if it has not come yet; `sound` is false if it is cut."""
-
-    start: int
-    end: int | None
-    sound: bool = True
-
-
 class Frame(NamedTuple):
     """A frame without its escapes."""
 
@@ -62,18 +55,20 @@ class Frame(NamedTuple):
     """Where in the frame the surplus escapes lie."""
 
 
-def find_span(data: bytes, at: int = 0) -> Span | None:
+def find_span(data: bytes | bytearray, at: int = 0, known: Span | None = None) -> Span | None:
     """The next frame at or after `at`; `None` if none begins there.
 
-    A frame inside which another begins is cut, and so is one longer than `FRAME_MAX`.
+    A frame inside which another begins is cut, and so is one longer than `FRAME_MAX`. What was seen
+    of a frame whose end had not come may be given as `known` when more has.
     """
-    start = data.find(START, at)
+    start = data.find(START, at) if known is None else known.start
     if start < 0:
         return None
-    place = start + len(START)
+    place, escapes = (start + len(START), 0) if known is None else (known.searched, known.seen)
     limit = min(len(data), start + FRAME_MAX)
-    escapes = 0
-    while (match := _ESCAPED.search(data, place, limit)) is not None:
+    while (escape := data.find(ESCAPE, place, limit)) >= 0:
+        match = _ESCAPED.match(data, escape, limit)
+        assert match is not None  # whatever follows an escape is one of its cases
         if match[1] is not None:
             place = match.end()
             escapes += 1
@@ -84,17 +79,20 @@ def find_span(data: bytes, at: int = 0) -> Span | None:
         elif match[2] is not None:
             return Span(start, match.start(), sound=False)
         elif match.end() == limit:
+            place = escape
             break  # the sequence may not be whole yet
         elif data[match.start() + 4] == 0x1B:
-            place = match.start() + 1  # content that ends with 1B: the escape begins later
+            place = escape + 1  # content that ends with 1B: the escape begins later
         else:
             return Span(start, match.start() + 4, sound=False)
     if limit - start >= FRAME_MAX:
         return Span(start, limit, sound=False)
-    return Span(start, None)
+    if escape < 0:
+        place = max(place, limit - len(ESCAPE) + 1)  # an escape may have begun
+    return Span(start, None, searched=place, seen=escapes)
 
 
-def _ended(data: bytes, start: int, match: re.Match[bytes]) -> Span:
+def _ended(data: bytes | bytearray, start: int, match: re.Match[bytes]) -> Span:
     """The span of a frame whose end was found, unless what looks like it belongs to the next frame.
 
     A frame that is cut inside its end would swallow the beginning of the one behind it.
@@ -105,7 +103,7 @@ def _ended(data: bytes, start: int, match: re.Match[bytes]) -> Span:
     if data[match.start() + 5] > PADDING_MAX:
         return Span(start, match.start() + 5, sound=False)
     inner = data.find(START, start + len(START), match.start())
-    if inner >= 0 and decode_frame(data[start : match.end()]).checksum is None:
+    if inner >= 0 and decode_frame(bytes(data[start : match.end()])).checksum is None:
         # Cut behind an escape, a frame reads on into the next one as if its start were content.
         return Span(start, inner, sound=False)
     return Span(start, match.end())

@@ -35,7 +35,7 @@ from polymeter.protocols.wmbus.headers import (
     decode_link,
 )
 from polymeter.protocols.wmbus.memory import Memory
-from polymeter.protocols.wmbus.push import PushedTelegrams
+from polymeter.protocols.wmbus.pushes import PushedTelegrams
 from polymeter.protocols.wmbus.receivers import Wrapped, unwrap
 from polymeter.protocols.wmbus.three_of_six import decode_3of6, encode_3of6
 from polymeter.protocols.wmbus.walk import Telegram

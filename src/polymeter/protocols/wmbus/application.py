@@ -260,9 +260,11 @@ def _transport(walk: Walk, at: int) -> None:
     here: int | None = at + 1
     if header_kind != "none":
         here = _header(walk, at + 1, long=header_kind == "long")
+        _note_application(walk, here)
         here = open_application(walk, at, here, records=kind == "records")
     if here is None:
         return
+    _note_application(walk, here)
     match kind:
         case "records":
             _records(walk, here, command=ci in (0x51, 0x5A, 0x5B))
@@ -271,16 +273,19 @@ def _transport(walk: Walk, at: int) -> None:
         case "format":
             _format(walk, here)
         case "dlms":
-            telegram.application = walk.data[here:]
-            telegram.application_layer, telegram.application_offset = walk.layer, here
             walk.opaque("dlms", here, len(walk.data), "DLMS")
         case "small":
             _small(walk, here, _SMALL.get(ci, ci))
         case _:
             name = "manufacturer_data" if ci in MANUFACTURER_CI else f"ci.{ci:02x}"
-            telegram.application = walk.data[here:]
-            telegram.application_layer, telegram.application_offset = walk.layer, here
             walk.opaque(name, here, len(walk.data))
+
+
+def _note_application(walk: Walk, at: int) -> None:
+    """Keep what is behind the headers for those who know its protocol, or how to open it."""
+    telegram = walk.telegram
+    telegram.application = walk.data[at:]
+    telegram.application_layer, telegram.application_offset = walk.layer, at
 
 
 def _header(walk: Walk, at: int, *, long: bool) -> int:

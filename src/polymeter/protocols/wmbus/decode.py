@@ -42,7 +42,7 @@ from polymeter.protocols.wmbus.memory import Memory
 from polymeter.protocols.wmbus.receivers import IMST_START, SLIP_END, Wrapped, is_wrapped, unwrap
 from polymeter.protocols.wmbus.walk import Walk
 
-__all__ = ["PROTOCOL", "decode", "detect", "may_begin"]
+__all__ = ["PROTOCOL", "decode", "detect", "is_bare", "may_begin"]
 
 PROTOCOL: Final = "wmbus"
 _DEFAULTS: Final = DecodeOptions()
@@ -55,7 +55,7 @@ _LENGTHS_OF_STICKS: Final = (bytes((IMST_START,)), bytes((SLIP_END,)))
 
 def detect(data: bytes) -> str | None:
     """Why `data` looks like wireless M-Bus, `None` if it does not."""
-    receiver = is_wrapped(data) if not _is_bare(data) else None
+    receiver = is_wrapped(data) if not is_bare(data) else None
     if receiver is not None:
         first = next(iter(unwrap(data[:4096])), None)
         if first is None or not _plausible(first.telegram, 0, len(first.telegram)):
@@ -73,7 +73,7 @@ def detect(data: bytes) -> str | None:
     return None
 
 
-def _is_bare(data: bytes) -> bool:
+def is_bare(data: bytes) -> bool:
     """Whether data whose first byte may be that of a stick's frame begins with a frame of that length."""
     return data[:1] in _LENGTHS_OF_STICKS and _good_at(data, 0)[1] is not None
 
@@ -124,7 +124,7 @@ def decode(
         memory: what earlier telegrams taught of compact and fragmented messages; it learns from these.
             Without one, the frames of this input teach each other.
     """
-    wrapped = list(unwrap(data)) if not _is_bare(data) else []
+    wrapped = list(unwrap(data)) if not is_bare(data) else []
     places = [] if wrapped else list(_split(data))
     # A single frame has nobody to teach.
     learning = memory is not None or len(wrapped) + len(places) > 1

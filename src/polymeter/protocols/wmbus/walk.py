@@ -33,7 +33,7 @@ class Telegram:
     header: LongHeader | ShortHeader | None = None
     configuration: Configuration | None = None
     application: bytes = b""
-    """The plain data behind the headers, where it is not records: for whoever knows its protocol."""
+    """The data behind the headers, opened if it could be: for whoever knows its protocol."""
     application_layer: int = 0
     application_offset: int = 0
     receiver: str | None = None

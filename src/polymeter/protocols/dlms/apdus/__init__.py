@@ -13,7 +13,7 @@ from polymeter.protocols.dlms.apdus.action import (
     ActionResponseWithList,
     ActionResponseWithPblock,
 )
-from polymeter.protocols.dlms.apdus.base import APDU, decode_apdu, encode_apdu
+from polymeter.protocols.dlms.apdus.base import APDU, APDU_TAGS, decode_apdu, decode_leading, encode_apdu
 from polymeter.protocols.dlms.apdus.ciphered import (
     DEDICATED_TAGS,
     GLOBAL_TAGS,
@@ -55,6 +55,7 @@ from polymeter.protocols.dlms.apdus.get import (
     GetResponseWithList,
 )
 from polymeter.protocols.dlms.apdus.initiate import (
+    LOGICAL_NAME_SERVICES,
     VAA_NAME_LN,
     VAA_NAME_SN,
     Conformance,
@@ -99,8 +100,10 @@ from polymeter.protocols.dlms.apdus.transfer import Assembly, GeneralBlockTransf
 
 __all__ = [
     "APDU",
+    "APDU_TAGS",
     "DEDICATED_TAGS",
     "GLOBAL_TAGS",
+    "LOGICAL_NAME_SERVICES",
     "SERVICE_NAMES",
     "VAA_NAME_LN",
     "VAA_NAME_SN",
@@ -174,6 +177,7 @@ __all__ = [
     "WriteRequest",
     "WriteResponse",
     "decode_apdu",
+    "decode_leading",
     "encode_apdu",
     "invoke_id_and_priority",
     "select_by_entry",

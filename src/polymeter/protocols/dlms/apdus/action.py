@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
-from polymeter.protocols.dlms.apdus.descriptors import GET_RESULT, METHOD, ActionResult, MethodDescriptor
+from polymeter.protocols.dlms.apdus.descriptors import (
+    GET_RESULT,
+    ActionResult,
+    Method,
+    Methods,
+)
 from polymeter.protocols.dlms.apdus.fields import (
-    BOOLEAN,
     DATA,
-    OCTETS,
-    U8,
-    U32,
+    Boolean,
     Enumerated,
-    Kind,
     ListOf,
+    OctetString,
     Optional,
     Tupled,
+    Unsigned8,
+    Unsigned32,
+    Values,
 )
 from polymeter.protocols.dlms.axdr import Data
 
@@ -48,123 +52,93 @@ _RESPONSE: Final = Tupled(
 )
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc3\x01")
 class ActionRequestNormal(APDU):
     """Call one method."""
 
-    HEAD: ClassVar[bytes] = b"\xc3\x01"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, METHOD, Optional(DATA))
-    invoke: int
-    method: MethodDescriptor
-    parameters: Data | None = None
+    invoke: Unsigned8
+    method: Method
+    parameters: Annotated[Data | None, Optional(DATA)] = None
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc3\x02")
 class ActionRequestNextPblock(APDU):
     """The block of the answer after `block_number`."""
 
-    HEAD: ClassVar[bytes] = b"\xc3\x02"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, U32)
-    invoke: int
-    block_number: int
+    invoke: Unsigned8
+    block_number: Unsigned32
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc3\x03")
 class ActionRequestWithList(APDU):
     """Call several methods; those without parameters get null."""
 
-    HEAD: ClassVar[bytes] = b"\xc3\x03"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(METHOD), ListOf(DATA))
-    invoke: int
-    methods: tuple[MethodDescriptor, ...]
-    parameters: tuple[Data, ...]
+    invoke: Unsigned8
+    methods: Methods
+    parameters: Values
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc3\x04")
 class ActionRequestWithFirstPblock(APDU):
     """Begin a call with long parameters."""
 
-    HEAD: ClassVar[bytes] = b"\xc3\x04"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, METHOD, BOOLEAN, U32, OCTETS)
-    invoke: int
-    method: MethodDescriptor
-    last_block: bool
-    block_number: int
-    raw_data: bytes
+    invoke: Unsigned8
+    method: Method
+    last_block: Boolean
+    block_number: Unsigned32
+    raw_data: OctetString
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc3\x05")
 class ActionRequestWithListAndFirstPblock(APDU):
     """Begin several calls with long parameters."""
 
-    HEAD: ClassVar[bytes] = b"\xc3\x05"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(METHOD), BOOLEAN, U32, OCTETS)
-    invoke: int
-    methods: tuple[MethodDescriptor, ...]
-    last_block: bool
-    block_number: int
-    raw_data: bytes
+    invoke: Unsigned8
+    methods: Methods
+    last_block: Boolean
+    block_number: Unsigned32
+    raw_data: OctetString
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc3\x06")
 class ActionRequestWithPblock(APDU):
     """A further part of long parameters."""
 
-    HEAD: ClassVar[bytes] = b"\xc3\x06"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, BOOLEAN, U32, OCTETS)
-    invoke: int
-    last_block: bool
-    block_number: int
-    raw_data: bytes
+    invoke: Unsigned8
+    last_block: Boolean
+    block_number: Unsigned32
+    raw_data: OctetString
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc7\x01")
 class ActionResponseNormal(APDU):
     """What became of one call."""
 
-    HEAD: ClassVar[bytes] = b"\xc7\x01"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, _RESPONSE)
-    invoke: int
-    response: ActionResponse
+    invoke: Unsigned8
+    response: Annotated[ActionResponse, _RESPONSE]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc7\x02")
 class ActionResponseWithPblock(APDU):
     """A part of a long answer."""
 
-    HEAD: ClassVar[bytes] = b"\xc7\x02"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, BOOLEAN, U32, OCTETS)
-    invoke: int
-    last_block: bool
-    block_number: int
-    raw_data: bytes
+    invoke: Unsigned8
+    last_block: Boolean
+    block_number: Unsigned32
+    raw_data: OctetString
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc7\x03")
 class ActionResponseWithList(APDU):
     """What became of all calls."""
 
-    HEAD: ClassVar[bytes] = b"\xc7\x03"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(_RESPONSE))
-    invoke: int
-    responses: tuple[ActionResponse, ...]
+    invoke: Unsigned8
+    responses: Annotated[tuple[ActionResponse, ...], ListOf(_RESPONSE)]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc7\x04")
 class ActionResponseNextPblock(APDU):
     """A block of parameters was taken, go on."""
 
-    HEAD: ClassVar[bytes] = b"\xc7\x04"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, U32)
-    invoke: int
-    block_number: int
+    invoke: Unsigned8
+    block_number: Unsigned32

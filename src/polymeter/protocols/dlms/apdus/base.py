@@ -1,20 +1,20 @@
 """The frame of all APDUs: a tag or two, then fields by a table; one decoder, one encoder.
 
-Each APDU is a frozen value with a `HEAD` (its tag, and where a service has several forms the number
-of the form) and a `LAYOUT`, the kinds of its fields in order. `decode_apdu` finds the class by the
-head. Everything decoded encodes to the same octets.
+Each APDU is a frozen value; `apdu` tells its head (its tag, and where a service has several forms the
+number of the form), and its fields are annotated with their kinds, in order. `decode_apdu` finds the
+class by the head. Everything decoded encodes to the same octets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, dataclass_transform, get_args, get_type_hints
 
 from polymeter.protocols.dlms.apdus.fields import Cursor, Kind, Sink
 from polymeter.protocols.wire import RemoteProtocolError, Tree
 
-__all__ = ["APDU", "apdu", "decode_apdu", "encode_apdu"]
+__all__ = ["APDU", "APDU_TAGS", "announce", "apdu", "decode_apdu", "decode_leading", "encode_apdu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,57 +31,86 @@ class APDU:
         return encode_apdu(self)
 
 
-T = TypeVar("T", bound=type[APDU])
+A = TypeVar("A", bound=APDU)
 
+APDU_TAGS: Final[set[int]] = set()
+"""What an APDU may begin with."""
 _CLASSES: Final[dict[bytes, type[APDU]]] = {}
 _SERVICES: Final[set[int]] = set()
 _QUICK: Final[dict[int, Callable[[bytes], Any]]] = {}
 
 
-def apdu(cls: T) -> T:
-    """Announce an APDU class to the decoder."""
+@dataclass_transform(frozen_default=True)
+def apdu(head: bytes) -> Callable[[type[A]], type[A]]:
+    """Make a class of annotated fields the value of the APDU that begins with `head`."""
+
+    def make(cls: type[A]) -> type[A]:
+        made = dataclass(frozen=True, slots=True)(cls)
+        hints = get_type_hints(made, include_extras=True)
+        names = [part.name for part in fields(made) if part.name != "heads"]
+        announce(made, head, tuple(get_args(hints[name])[1] for name in names))
+        return made
+
+    return make
+
+
+def announce(cls: type[APDU], head: bytes, layout: tuple[Kind, ...]) -> None:
+    """Tell the decoder which class an APDU is that begins with `head`, and of which kinds its fields are."""
+    cls.HEAD = head
+    cls.LAYOUT = layout
     cls.FIELDS = tuple(part.name for part in fields(cls) if part.name != "heads")
     words = "".join(" " + letter.lower() if letter.isupper() else letter for letter in cls.__name__)
     cls.TITLE = words.strip().replace(" ", "-")
-    if len(cls.FIELDS) != len(cls.LAYOUT):
-        raise TypeError(f"{cls.__name__} has {len(cls.FIELDS)} fields, its layout {len(cls.LAYOUT)}")
-    _CLASSES[cls.HEAD] = cls
-    if len(cls.HEAD) > 1:
-        _SERVICES.add(cls.HEAD[0])
+    _CLASSES[head] = cls
+    APDU_TAGS.add(head[0])
+    if len(head) > 1:
+        _SERVICES.add(head[0])
     # What comes by the million may have a way of its own for its usual octets; it gives None for others.
     quick = getattr(cls, "quick", None)
     if quick is not None:
-        _QUICK[cls.HEAD[0]] = quick
-    return cls
+        _QUICK[head[0]] = quick
 
 
-def decode_apdu(data: bytes, tree: Tree | None = None, *, trailing: bool = False) -> APDU:
-    """Decode one whole APDU; with `trailing` octets after it are left alone.
+def decode_apdu(data: bytes, tree: Tree | None = None) -> APDU:
+    """Decode one whole APDU.
 
     Raises:
         RemoteProtocolError: unknown, cut, or more than it should be.
     """
-    if not data:
-        raise RemoteProtocolError("an empty APDU", 0)
-    if tree is None and (quick := _QUICK.get(data[0])) is not None:
+    if tree is None and data and (quick := _QUICK.get(data[0])) is not None:
         usual: APDU | None = quick(data)
         if usual is not None:
             return usual
-    head = data[:2] if data[0] in _SERVICES else data[:1]
+    value, end = decode_leading(data, 0, tree)
+    if end < len(data):
+        layer = tree.index if tree is not None else 0
+        raise RemoteProtocolError(f"{len(data) - end} octets after the end of {value.TITLE}", end, layer)
+    return value
+
+
+def decode_leading(data: bytes, pos: int = 0, tree: Tree | None = None) -> tuple[APDU, int]:
+    """The APDU that begins at `pos`, whatever comes behind it, and where it ends.
+
+    Raises:
+        RemoteProtocolError: unknown or cut.
+    """
+    if pos >= len(data):
+        raise RemoteProtocolError("an empty APDU", pos)
+    tag = data[pos]
+    head = data[pos : pos + 2] if tag in _SERVICES else data[pos : pos + 1]
     cls = _CLASSES.get(head)
     if cls is None:
-        if data[0] in _SERVICES:
-            raise RemoteProtocolError(f"the service {data[0]:02x} has no form {head[1:].hex() or '(cut)'}", 1)
-        raise RemoteProtocolError(f"no APDU has the tag {data[0]:02x}", 0)
-    cursor = Cursor(data, len(head), tree)
+        if tag in _SERVICES:
+            form = head[1:].hex() or "(cut)"
+            raise RemoteProtocolError(f"the service {tag:02x} has no form {form}", pos + 1)
+        raise RemoteProtocolError(f"no APDU has the tag {tag:02x}", pos)
+    cursor = Cursor(data, pos + len(head), tree)
     if tree is not None:
-        tree.leaf("APDU", 0, len(head), None, cls.TITLE)
+        tree.leaf("APDU", pos, pos + len(head), None, cls.TITLE)
     values: list[Any] = [
         kind.read(cursor, name.replace("_", " ")) for name, kind in zip(cls.FIELDS, cls.LAYOUT, strict=True)
     ]
-    if cursor.pos < len(data) and not trailing:
-        raise cursor.fail(f"{len(data) - cursor.pos} octets after the end of {cls.TITLE}")
-    return cls(*values, heads=tuple(cursor.heads) if any(cursor.heads) else ())
+    return cls(*values, heads=tuple(cursor.heads) if any(cursor.heads) else ()), cursor.pos
 
 
 def encode_apdu(value: APDU) -> bytes:

@@ -2,17 +2,26 @@
 
 Each service has a tag for the global and one for the dedicated key; the general forms name their
 system title. Inside are security control, invocation counter, contents and perhaps a tag, which
-`security` opens. General-ciphering and general-signing belong to suites that follow later: they are
-recognised, kept and named.
+`security` opens. General-signing belongs to suites that follow later: it is recognised, kept and named.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
-from polymeter.protocols.dlms.apdus.base import APDU, apdu
-from polymeter.protocols.dlms.apdus.fields import OCTETS, U8, Choice, Cursor, Kind, Optional, Sink, Tupled
+from polymeter.protocols.dlms.apdus.base import APDU, announce, apdu
+from polymeter.protocols.dlms.apdus.fields import (
+    OCTETS,
+    U8,
+    Choice,
+    Cursor,
+    OctetString,
+    Optional,
+    Sink,
+    Tupled,
+)
+from polymeter.protocols.dlms.data import encode_length
 
 __all__ = [
     "DEDICATED_TAGS",
@@ -64,7 +73,6 @@ class _Service:
 class ServiceCiphering(APDU):
     """A glo- or ded- APDU of one service; `service` is the tag of what it holds."""
 
-    LAYOUT: ClassVar[tuple[Kind, ...]] = ()
     service: int
     content: bytes
     dedicated: ClassVar[bool] = False
@@ -75,39 +83,31 @@ class ServiceCiphering(APDU):
         return _BY_SERVICE[service, dedicated](service, content)
 
 
-def _announce(service: int, tag: int, dedicated: bool) -> type[ServiceCiphering]:
+def _service_ciphering(service: int, tag: int, dedicated: bool) -> type[ServiceCiphering]:
     prefix = "ded" if dedicated else "glo"
     words = SERVICE_NAMES[service].title().replace("-", "")
-    cls = type(
+    cls: type[ServiceCiphering] = type(
         f"{prefix.title()}{words}",
         (ServiceCiphering,),
-        {
-            "__slots__": (),
-            "__doc__": f"{prefix}-{SERVICE_NAMES[service]}.",
-            "HEAD": bytes((tag,)),
-            "LAYOUT": (_Service(service), OCTETS),
-            "dedicated": dedicated,
-        },
+        {"__slots__": (), "__doc__": f"{prefix}-{SERVICE_NAMES[service]}.", "dedicated": dedicated},
     )
-    return apdu(cls)
+    announce(cls, bytes((tag,)), (_Service(service), OCTETS))
+    return cls
 
 
 _BY_SERVICE: Final = {
-    (service, dedicated): _announce(service, tag, dedicated)
+    (service, dedicated): _service_ciphering(service, tag, dedicated)
     for tags, dedicated in ((GLOBAL_TAGS, False), (DEDICATED_TAGS, True))
     for service, tag in tags.items()
 }
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xdb")
 class GeneralGloCiphering(APDU):
     """Any APDU under a global key. The system title may be empty: then the negotiated one holds."""
 
-    HEAD: ClassVar[bytes] = b"\xdb"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (OCTETS, OCTETS)
-    system_title: bytes
-    content: bytes
+    system_title: OctetString
+    content: OctetString
 
     @classmethod
     def quick(cls, data: bytes) -> GeneralGloCiphering | None:
@@ -138,15 +138,12 @@ _put_content: Final = GeneralGloCiphering.__dict__["content"].__set__
 _put_heads: Final = APDU.__dict__["heads"].__set__
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xdc")
 class GeneralDedCiphering(APDU):
     """Any APDU under a dedicated key."""
 
-    HEAD: ClassVar[bytes] = b"\xdc"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (OCTETS, OCTETS)
-    system_title: bytes
-    content: bytes
+    system_title: OctetString
+    content: OctetString
 
 
 class IdentifiedKey(NamedTuple):
@@ -179,33 +176,39 @@ _KEY_INFO: Final = Choice(
 )
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xdd")
 class GeneralCiphering(APDU):
     """Any APDU with the way its key was agreed."""
 
-    HEAD: ClassVar[bytes] = b"\xdd"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (OCTETS,) * 5 + (Optional(_KEY_INFO), OCTETS)
-    transaction_id: bytes
-    originator_system_title: bytes
-    recipient_system_title: bytes
-    date_time: bytes
-    other_information: bytes
-    key_info: IdentifiedKey | WrappedKey | AgreedKey | None
-    content: bytes
+    transaction_id: OctetString
+    originator_system_title: OctetString
+    recipient_system_title: OctetString
+    date_time: OctetString
+    other_information: OctetString
+    key_info: Annotated[IdentifiedKey | WrappedKey | AgreedKey | None, Optional(_KEY_INFO)]
+    content: OctetString
+
+    @property
+    def about(self) -> bytes:
+        """What the tag covers beside the contents: the fields before the key, with their lengths."""
+        fields = (
+            self.transaction_id,
+            self.originator_system_title,
+            self.recipient_system_title,
+            self.date_time,
+            self.other_information,
+        )
+        return b"".join(encode_length(len(field)) + field for field in fields)
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xdf")
 class GeneralSigning(APDU):
     """Any APDU with a signature."""
 
-    HEAD: ClassVar[bytes] = b"\xdf"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (OCTETS,) * 7
-    transaction_id: bytes
-    originator_system_title: bytes
-    recipient_system_title: bytes
-    date_time: bytes
-    other_information: bytes
-    content: bytes
-    signature: bytes
+    transaction_id: OctetString
+    originator_system_title: OctetString
+    recipient_system_title: OctetString
+    date_time: OctetString
+    other_information: OctetString
+    content: OctetString
+    signature: OctetString

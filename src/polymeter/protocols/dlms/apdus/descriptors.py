@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from polymeter.protocols import obis
 from polymeter.protocols.dlms.apdus.fields import (
@@ -20,6 +20,7 @@ from polymeter.protocols.dlms.apdus.fields import (
     Choice,
     Enumerated,
     Fixed,
+    ListOf,
     Optional,
     Tupled,
 )
@@ -29,17 +30,23 @@ from polymeter.protocols.dlms.times import DateTime
 from polymeter.protocols.obis import OBIS
 
 __all__ = [
-    "ATTRIBUTE",
     "DATA_ACCESS_RESULT",
     "GET_RESULT",
-    "METHOD",
-    "SELECTED_ATTRIBUTE",
-    "SELECTION",
+    "Access",
     "ActionResult",
+    "Attribute",
     "AttributeDescriptor",
+    "Attributes",
+    "BlockResult",
     "CaptureObject",
     "DataAccessResult",
+    "GetResult",
+    "GetResults",
+    "Method",
     "MethodDescriptor",
+    "Methods",
+    "Result",
+    "Results",
     "SelectedAttribute",
     "Selection",
     "invoke_id_and_priority",
@@ -150,6 +157,18 @@ DATA_ACCESS_RESULT: Final = Enumerated(DataAccessResult)
 GET_RESULT: Final = Choice({0: DATA, 1: DATA_ACCESS_RESULT}, ((Data, 0), (Item, 0), (int, 1)))
 """Get-Data-Result: a `Data`, or the number of a `DataAccessResult`."""
 BLOCK_RESULT: Final = Choice({0: OCTETS, 1: DATA_ACCESS_RESULT}, ((bytes, 0), (int, 1)))
+
+# The same as types of fields.
+Attribute = Annotated[AttributeDescriptor, ATTRIBUTE]
+Attributes = Annotated[tuple[SelectedAttribute, ...], ListOf(SELECTED_ATTRIBUTE)]
+Method = Annotated[MethodDescriptor, METHOD]
+Methods = Annotated[tuple[MethodDescriptor, ...], ListOf(METHOD)]
+Access = Annotated[Selection | None, SELECTION]
+Result = Annotated[int, DATA_ACCESS_RESULT]
+Results = Annotated[tuple[int, ...], ListOf(DATA_ACCESS_RESULT)]
+GetResult = Annotated[Data | int, GET_RESULT]
+GetResults = Annotated[tuple[Data | int, ...], ListOf(GET_RESULT)]
+BlockResult = Annotated[bytes | int, BLOCK_RESULT]
 
 
 def invoke_id_and_priority(number: int, *, confirmed: bool = True, high_priority: bool = True) -> int:

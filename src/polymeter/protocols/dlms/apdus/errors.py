@@ -5,12 +5,11 @@ These are answers, so they are values; whoever asked decides what to raise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
-from polymeter.protocols.dlms.apdus.fields import U8, U32, Cursor, Enumerated, Kind, Sink
+from polymeter.protocols.dlms.apdus.fields import U32, Cursor, Enumerated, Sink, Unsigned8
 from polymeter.protocols.wire import LocalProtocolError
 
 __all__ = [
@@ -57,20 +56,13 @@ class _CounterKind(NamedTuple):
             U32.write(sink, value)
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xd8")
 class ExceptionResponse(APDU):
     """The APDU could not be served at all."""
 
-    HEAD: ClassVar[bytes] = b"\xd8"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (
-        Enumerated(StateError),
-        Enumerated(ServiceError),
-        _CounterKind(),
-    )
-    state_error: int
-    service_error: int
-    invocation_counter: int | None = None
+    state_error: Annotated[int, Enumerated(StateError)]
+    service_error: Annotated[int, Enumerated(ServiceError)]
+    invocation_counter: Annotated[int | None, _CounterKind()] = None
 
     def __str__(self) -> str:
         return f"{_word(StateError, self.state_error)}, {_word(ServiceError, self.service_error)}"
@@ -112,16 +104,13 @@ def service_error_text(service: int, error: int, code: int) -> str:
     return f"{_SERVICES.get(service, f'service {service}')} refused: {kind}, {word}"
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x0e")
 class ConfirmedServiceError(APDU):
     """A confirmed service failed: which, in what way, and why."""
 
-    HEAD: ClassVar[bytes] = b"\x0e"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, U8, U8)
-    service: int
-    error: int
-    code: int
+    service: Unsigned8
+    error: Unsigned8
+    code: Unsigned8
 
     def __str__(self) -> str:
         return service_error_text(self.service, self.error, self.code)

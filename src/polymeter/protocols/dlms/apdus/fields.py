@@ -1,7 +1,7 @@
 """What APDUs are made of: kinds of fields that read and write themselves.
 
-The ASN.1 of IEC 62056-5-3 § 8 becomes tables of these: an APDU class lists its fields and its
-`LAYOUT` the kinds of them. Lengths that could be shorter are remembered in `heads`, in the order
+The ASN.1 of IEC 62056-5-3 § 8 becomes classes of these: each field of an APDU is annotated with its
+kind. Lengths that could be shorter are remembered in `heads`, in the order
 in which they came, so that an APDU encodes to the octets it was decoded from.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from polymeter.protocols.dlms import axdr
 from polymeter.protocols.dlms.axdr import Data
@@ -25,16 +25,24 @@ __all__ = [
     "U8",
     "U16",
     "U32",
+    "Boolean",
     "Choice",
     "Cursor",
     "Enumerated",
     "Fixed",
     "Integer",
+    "Integer16",
     "Kind",
     "ListOf",
+    "OctetString",
     "Optional",
     "Sink",
     "Tupled",
+    "Unsigned8",
+    "Unsigned16",
+    "Unsigned32",
+    "Value",
+    "Values",
 ]
 
 
@@ -304,3 +312,13 @@ I16 = Integer(2, True)
 BOOLEAN = _Boolean()
 OCTETS = _Octets()
 DATA = _Data()
+
+# The same as types, for the fields of APDUs: what they hold, and how it is read and written.
+Unsigned8 = Annotated[int, U8]
+Unsigned16 = Annotated[int, U16]
+Unsigned32 = Annotated[int, U32]
+Integer16 = Annotated[int, I16]
+Boolean = Annotated[bool, BOOLEAN]
+OctetString = Annotated[bytes, OCTETS]
+Value = Annotated[Data, DATA]
+Values = Annotated[tuple[Data, ...], ListOf(DATA)]

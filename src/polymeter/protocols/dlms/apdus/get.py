@@ -6,22 +6,20 @@ followed the choice of the result, or, for a list, the count and all results.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
 from polymeter.protocols.dlms.apdus.descriptors import (
-    ATTRIBUTE,
-    BLOCK_RESULT,
-    GET_RESULT,
-    SELECTED_ATTRIBUTE,
-    SELECTION,
-    AttributeDescriptor,
-    SelectedAttribute,
-    Selection,
+    Access,
+    Attribute,
+    Attributes,
+    BlockResult,
+    GetResult,
+    GetResults,
 )
-from polymeter.protocols.dlms.apdus.fields import BOOLEAN, U8, U32, Kind, ListOf
-from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.apdus.fields import (
+    Boolean,
+    Unsigned8,
+    Unsigned32,
+)
 
 __all__ = [
     "GetRequestNext",
@@ -33,70 +31,52 @@ __all__ = [
 ]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc0\x01")
 class GetRequestNormal(APDU):
     """Read one attribute, or a part of it."""
 
-    HEAD: ClassVar[bytes] = b"\xc0\x01"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ATTRIBUTE, SELECTION)
-    invoke: int
-    attribute: AttributeDescriptor
-    selection: Selection | None = None
+    invoke: Unsigned8
+    attribute: Attribute
+    selection: Access = None
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc0\x02")
 class GetRequestNext(APDU):
     """The block after `block_number`."""
 
-    HEAD: ClassVar[bytes] = b"\xc0\x02"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, U32)
-    invoke: int
-    block_number: int
+    invoke: Unsigned8
+    block_number: Unsigned32
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc0\x03")
 class GetRequestWithList(APDU):
     """Read several attributes."""
 
-    HEAD: ClassVar[bytes] = b"\xc0\x03"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(SELECTED_ATTRIBUTE))
-    invoke: int
-    attributes: tuple[SelectedAttribute, ...]
+    invoke: Unsigned8
+    attributes: Attributes
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc4\x01")
 class GetResponseNormal(APDU):
     """The value, or why there is none."""
 
-    HEAD: ClassVar[bytes] = b"\xc4\x01"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, GET_RESULT)
-    invoke: int
-    result: Data | int
+    invoke: Unsigned8
+    result: GetResult
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc4\x02")
 class GetResponseWithDatablock(APDU):
     """A part of a long value, or why there are no more."""
 
-    HEAD: ClassVar[bytes] = b"\xc4\x02"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, BOOLEAN, U32, BLOCK_RESULT)
-    invoke: int
-    last_block: bool
-    block_number: int
-    result: bytes | int
+    invoke: Unsigned8
+    last_block: Boolean
+    block_number: Unsigned32
+    result: BlockResult
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc4\x03")
 class GetResponseWithList(APDU):
     """The values, or why there is none, in the order asked."""
 
-    HEAD: ClassVar[bytes] = b"\xc4\x03"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(GET_RESULT))
-    invoke: int
-    results: tuple[Data | int, ...]
+    invoke: Unsigned8
+    results: GetResults

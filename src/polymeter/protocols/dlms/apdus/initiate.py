@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntFlag
-from typing import ClassVar, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
-from polymeter.protocols.dlms.apdus.fields import BOOLEAN, I16, OCTETS, U8, U16, Cursor, Kind, Optional, Sink
+from polymeter.protocols.dlms.apdus.fields import (
+    BOOLEAN,
+    OCTETS,
+    U8,
+    Cursor,
+    Integer16,
+    Optional,
+    Sink,
+    Unsigned8,
+    Unsigned16,
+)
 
 __all__ = [
+    "LOGICAL_NAME_SERVICES",
     "VAA_NAME_LN",
     "VAA_NAME_SN",
     "Conformance",
@@ -49,6 +59,21 @@ class Conformance(IntFlag):
     ACTION = 1
 
 
+LOGICAL_NAME_SERVICES: Final = (
+    Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.DATA_NOTIFICATION
+    | Conformance.GET
+    | Conformance.SET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACTION
+)
+"""What both of our ends can do with objects by logical name."""
+
+
 class NegotiatedConformance(NamedTuple):
     """Conformance whose tag was written in one octet, as old HDLC meters do."""
 
@@ -84,41 +109,28 @@ class _ConformanceKind(NamedTuple):
 _CONFORMANCE: Final = _ConformanceKind()
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x01")
 class InitiateRequest(APDU):
     """What the client proposes. `response_allowed` `None` is the default, true."""
 
-    HEAD: ClassVar[bytes] = b"\x01"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (
-        Optional(OCTETS),
-        Optional(BOOLEAN),
-        Optional(U8),
-        U8,
-        _CONFORMANCE,
-        U16,
-    )
-    dedicated_key: bytes | None
-    response_allowed: bool | None
-    quality_of_service: int | None
-    dlms_version: int
-    conformance: Conformance | NegotiatedConformance
-    max_receive_pdu_size: int
+    dedicated_key: Annotated[bytes | None, Optional(OCTETS)]
+    response_allowed: Annotated[bool | None, Optional(BOOLEAN)]
+    quality_of_service: Annotated[int | None, Optional(U8)]
+    dlms_version: Unsigned8
+    conformance: Annotated[Conformance | NegotiatedConformance, _CONFORMANCE]
+    max_receive_pdu_size: Unsigned16
 
     def __repr__(self) -> str:
         key = None if self.dedicated_key is None else "…"
         return f"InitiateRequest(dedicated_key={key}, conformance={self.conformance!r})"
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x08")
 class InitiateResponse(APDU):
     """What the meter grants."""
 
-    HEAD: ClassVar[bytes] = b"\x08"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (Optional(U8), U8, _CONFORMANCE, U16, I16)
-    quality_of_service: int | None
-    dlms_version: int
-    conformance: Conformance | NegotiatedConformance
-    max_receive_pdu_size: int
-    vaa_name: int
+    quality_of_service: Annotated[int | None, Optional(U8)]
+    dlms_version: Unsigned8
+    conformance: Annotated[Conformance | NegotiatedConformance, _CONFORMANCE]
+    max_receive_pdu_size: Unsigned16
+    vaa_name: Integer16

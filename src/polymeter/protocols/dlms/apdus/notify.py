@@ -7,22 +7,22 @@ some 1. It stays as it came; `moment` tells what it means.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from polymeter.protocols.dlms import times
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
-from polymeter.protocols.dlms.apdus.descriptors import ATTRIBUTE, AttributeDescriptor
+from polymeter.protocols.dlms.apdus.descriptors import Attribute
 from polymeter.protocols.dlms.apdus.fields import (
-    DATA,
     OCTETS,
-    U32,
     Cursor,
-    Kind,
     ListOf,
+    OctetString,
     Optional,
     Sink,
+    Unsigned32,
+    Value,
+    Values,
 )
 from polymeter.protocols.dlms.apdus.short_names import VARIABLE, VariableAccess
 from polymeter.protocols.dlms.axdr import Data, decode
@@ -71,23 +71,21 @@ _new: Final = tuple.__new__
 _U32: Final = struct.Struct(">I").unpack_from
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x0f")
 class DataNotification(APDU):
     """A meter pushes data."""
 
-    HEAD: ClassVar[bytes] = b"\x0f"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U32, _TIME, DATA)
-    long_invoke: int
-    date_time: bytes
-    body: Data
+    long_invoke: Unsigned32
+    date_time: Annotated[bytes, _TIME]
+    body: Value
 
     @classmethod
     def quick(cls, data: bytes) -> DataNotification | None:
         """A notification with a short length and nothing after its body."""
-        if len(data) < 7 or data[5] > 0x7F or data[5] == 9:  # 9 is a tag: see above
+        size = data[5] if len(data) > 6 else 9
+        if size > 0x7F or size == 9:  # 9 is a tag: see above
             return None
-        at = 6 + data[5]
+        at = 6 + size
         value, end = decode(data, at)
         if end != len(data):
             return None
@@ -110,36 +108,27 @@ _put_body: Final = DataNotification.__dict__["body"].__set__
 _put_heads: Final = APDU.__dict__["heads"].__set__
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x10")
 class DataNotificationConfirm(APDU):
     """A pushed message was taken."""
 
-    HEAD: ClassVar[bytes] = b"\x10"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U32, OCTETS)
-    long_invoke: int
-    date_time: bytes = b""
+    long_invoke: Unsigned32
+    date_time: OctetString = b""
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc2")
 class EventNotificationRequest(APDU):
     """An attribute that a meter reports by itself (logical names)."""
 
-    HEAD: ClassVar[bytes] = b"\xc2"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (Optional(OCTETS), ATTRIBUTE, DATA)
-    date_time: bytes | None
-    attribute: AttributeDescriptor
-    value: Data
+    date_time: Annotated[bytes | None, Optional(OCTETS)]
+    attribute: Attribute
+    value: Value
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x18")
 class InformationReportRequest(APDU):
     """Variables that a meter reports by itself (short names)."""
 
-    HEAD: ClassVar[bytes] = b"\x18"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (Optional(OCTETS), ListOf(VARIABLE), ListOf(DATA))
-    current_time: bytes | None
-    variables: tuple[VariableAccess, ...]
-    values: tuple[Data, ...]
+    current_time: Annotated[bytes | None, Optional(OCTETS)]
+    variables: Annotated[tuple[VariableAccess, ...], ListOf(VARIABLE)]
+    values: Values

@@ -5,21 +5,22 @@ Of a long value the first block alone names the attribute.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
 from polymeter.protocols.dlms.apdus.descriptors import (
-    ATTRIBUTE,
-    DATA_ACCESS_RESULT,
-    SELECTED_ATTRIBUTE,
-    SELECTION,
-    AttributeDescriptor,
-    SelectedAttribute,
-    Selection,
+    Access,
+    Attribute,
+    Attributes,
+    Result,
+    Results,
 )
-from polymeter.protocols.dlms.apdus.fields import BOOLEAN, DATA, OCTETS, U8, U32, Kind, ListOf
-from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.apdus.fields import (
+    Boolean,
+    OctetString,
+    Unsigned8,
+    Unsigned32,
+    Value,
+    Values,
+)
 
 __all__ = [
     "SetRequestNormal",
@@ -35,125 +36,95 @@ __all__ = [
 ]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc1\x01")
 class SetRequestNormal(APDU):
     """Write one attribute, or a part of it."""
 
-    HEAD: ClassVar[bytes] = b"\xc1\x01"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ATTRIBUTE, SELECTION, DATA)
-    invoke: int
-    attribute: AttributeDescriptor
-    selection: Selection | None
-    value: Data
+    invoke: Unsigned8
+    attribute: Attribute
+    selection: Access
+    value: Value
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc1\x02")
 class SetRequestWithFirstDatablock(APDU):
     """Begin to write a long value."""
 
-    HEAD: ClassVar[bytes] = b"\xc1\x02"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ATTRIBUTE, SELECTION, BOOLEAN, U32, OCTETS)
-    invoke: int
-    attribute: AttributeDescriptor
-    selection: Selection | None
-    last_block: bool
-    block_number: int
-    raw_data: bytes
+    invoke: Unsigned8
+    attribute: Attribute
+    selection: Access
+    last_block: Boolean
+    block_number: Unsigned32
+    raw_data: OctetString
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc1\x03")
 class SetRequestWithDatablock(APDU):
     """A further part of a long value."""
 
-    HEAD: ClassVar[bytes] = b"\xc1\x03"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, BOOLEAN, U32, OCTETS)
-    invoke: int
-    last_block: bool
-    block_number: int
-    raw_data: bytes
+    invoke: Unsigned8
+    last_block: Boolean
+    block_number: Unsigned32
+    raw_data: OctetString
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc1\x04")
 class SetRequestWithList(APDU):
     """Write several attributes."""
 
-    HEAD: ClassVar[bytes] = b"\xc1\x04"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(SELECTED_ATTRIBUTE), ListOf(DATA))
-    invoke: int
-    attributes: tuple[SelectedAttribute, ...]
-    values: tuple[Data, ...]
+    invoke: Unsigned8
+    attributes: Attributes
+    values: Values
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc1\x05")
 class SetRequestWithListAndFirstDatablock(APDU):
     """Begin to write several long values."""
 
-    HEAD: ClassVar[bytes] = b"\xc1\x05"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(SELECTED_ATTRIBUTE), BOOLEAN, U32, OCTETS)
-    invoke: int
-    attributes: tuple[SelectedAttribute, ...]
-    last_block: bool
-    block_number: int
-    raw_data: bytes
+    invoke: Unsigned8
+    attributes: Attributes
+    last_block: Boolean
+    block_number: Unsigned32
+    raw_data: OctetString
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc5\x01")
 class SetResponseNormal(APDU):
     """What became of one attribute."""
 
-    HEAD: ClassVar[bytes] = b"\xc5\x01"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, DATA_ACCESS_RESULT)
-    invoke: int
-    result: int
+    invoke: Unsigned8
+    result: Result
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc5\x02")
 class SetResponseDatablock(APDU):
     """A block was taken, go on."""
 
-    HEAD: ClassVar[bytes] = b"\xc5\x02"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, U32)
-    invoke: int
-    block_number: int
+    invoke: Unsigned8
+    block_number: Unsigned32
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc5\x03")
 class SetResponseLastDatablock(APDU):
     """The last block was taken; what became of the attribute."""
 
-    HEAD: ClassVar[bytes] = b"\xc5\x03"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, DATA_ACCESS_RESULT, U32)
-    invoke: int
-    result: int
-    block_number: int
+    invoke: Unsigned8
+    result: Result
+    block_number: Unsigned32
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc5\x04")
 class SetResponseLastDatablockWithList(APDU):
     """The last block was taken; what became of all attributes."""
 
-    HEAD: ClassVar[bytes] = b"\xc5\x04"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(DATA_ACCESS_RESULT), U32)
-    invoke: int
-    results: tuple[int, ...]
-    block_number: int
+    invoke: Unsigned8
+    results: Results
+    block_number: Unsigned32
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xc5\x05")
 class SetResponseWithList(APDU):
     """What became of all attributes."""
 
-    HEAD: ClassVar[bytes] = b"\xc5\x05"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, ListOf(DATA_ACCESS_RESULT))
-    invoke: int
-    results: tuple[int, ...]
+    invoke: Unsigned8
+    results: Results

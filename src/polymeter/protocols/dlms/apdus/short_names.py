@@ -5,8 +5,7 @@ Each variable is a 16-bit base name plus eight for each attribute, perhaps with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
 from polymeter.protocols.dlms.apdus.descriptors import DATA_ACCESS_RESULT
@@ -19,10 +18,10 @@ from polymeter.protocols.dlms.apdus.fields import (
     U16,
     Choice,
     Cursor,
-    Kind,
     ListOf,
     Sink,
     Tupled,
+    Values,
 )
 from polymeter.protocols.dlms.axdr import Data
 from polymeter.protocols.dlms.data import Item
@@ -142,53 +141,38 @@ _WRITE_RESULT: Final = Choice(
 )
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x05")
 class ReadRequest(APDU):
     """Read variables."""
 
-    HEAD: ClassVar[bytes] = b"\x05"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(VARIABLE),)
-    variables: tuple[VariableAccess, ...]
+    variables: Annotated[tuple[VariableAccess, ...], ListOf(VARIABLE)]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x0c")
 class ReadResponse(APDU):
     """Values, or the numbers of `DataAccessResult`s."""
 
-    HEAD: ClassVar[bytes] = b"\x0c"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(_READ_RESULT),)
-    results: tuple[Data | int | DataBlockResult | BlockNumber, ...]
+    results: Annotated[tuple[Data | int | DataBlockResult | BlockNumber, ...], ListOf(_READ_RESULT)]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x06")
 class WriteRequest(APDU):
     """Write variables."""
 
-    HEAD: ClassVar[bytes] = b"\x06"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(VARIABLE), ListOf(DATA))
-    variables: tuple[VariableAccess, ...]
-    values: tuple[Data, ...]
+    variables: Annotated[tuple[VariableAccess, ...], ListOf(VARIABLE)]
+    values: Values
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x0d")
 class WriteResponse(APDU):
     """`None` for success, or the number of a `DataAccessResult`."""
 
-    HEAD: ClassVar[bytes] = b"\x0d"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(_WRITE_RESULT),)
-    results: tuple[int | BlockNumber | None, ...]
+    results: Annotated[tuple[int | BlockNumber | None, ...], ListOf(_WRITE_RESULT)]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\x16")
 class UnconfirmedWriteRequest(APDU):
     """Write variables without an answer."""
 
-    HEAD: ClassVar[bytes] = b"\x16"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (ListOf(VARIABLE), ListOf(DATA))
-    variables: tuple[VariableAccess, ...]
-    values: tuple[Data, ...]
+    variables: Annotated[tuple[VariableAccess, ...], ListOf(VARIABLE)]
+    values: Values

@@ -5,27 +5,21 @@ Blocks may be streamed, several before an answer; `Assembly` puts them together 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from polymeter.protocols.dlms.apdus.base import APDU, apdu
-from polymeter.protocols.dlms.apdus.fields import OCTETS, U8, U16, Kind
+from polymeter.protocols.dlms.apdus.fields import OctetString, Unsigned8, Unsigned16
 from polymeter.protocols.wire import RemoteProtocolError
 
 __all__ = ["Assembly", "GeneralBlockTransfer"]
 
 
-@apdu
-@dataclass(frozen=True, slots=True)
+@apdu(b"\xe0")
 class GeneralBlockTransfer(APDU):
     """One block. `control` holds last block, streaming and window."""
 
-    HEAD: ClassVar[bytes] = b"\xe0"
-    LAYOUT: ClassVar[tuple[Kind, ...]] = (U8, U16, U16, OCTETS)
-    control: int
-    block_number: int
-    acknowledged: int
-    block_data: bytes = b""
+    control: Unsigned8
+    block_number: Unsigned16
+    acknowledged: Unsigned16
+    block_data: OctetString = b""
 
     @property
     def last_block(self) -> bool:
@@ -78,6 +72,20 @@ class Assembly:
         if self._size > self._limit:
             raise RemoteProtocolError(f"more than {self._limit} octets in one block transfer")
         self._blocks[number] = block.block_data
+
+    def has(self, block: GeneralBlockTransfer) -> bool:
+        """Whether this very block was taken before."""
+        return self._blocks.get(block.block_number) == block.block_data
+
+    @property
+    def count(self) -> int:
+        """How many blocks are there."""
+        return len(self._blocks)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the last block is there, be others missing or not."""
+        return self._last is not None
 
     @property
     def missing(self) -> tuple[int, ...]:
