@@ -136,3 +136,60 @@ async def test_an_attempt_is_counted_and_the_meter_remembered(store: Store) -> N
     kept = await store.read(frames.get, ANY, one.id)
     assert kept is not None
     assert (kept.status, kept.attempts, kept.meter, kept.reason) == (FrameStatus.DONE, 2, "M2", None)
+
+
+async def test_frames_that_wait_for_a_meter_are_found_and_released(store: Store) -> None:
+    fleet = await make(store)
+    status = FrameStatus.QUARANTINED
+    waiting = {"status": status, "organization": fleet.id, "meter": "M1"}
+    await store.spool(
+        [
+            frame(uid="a", **waiting, reason="waits for fragment 2 of a message"),
+            frame(uid="b", **waiting, reason="waits for fragment 1 of a message"),
+            frame(uid="c", **waiting, reason="waits for format 0001"),
+            frame(uid="d", **waiting, reason="waits for format 0001"),
+            frame(uid="e", **waiting, reason="waits for format_0002"),
+            frame(uid="f", **waiting | {"organization": None}, reason="waits for format 0001"),
+            frame(uid="g", **waiting | {"meter": "M2"}, reason="waits for format 0001"),
+            frame(uid="h", **waiting | {"meter": None}, reason="damaged"),
+            frame(uid="i", **waiting | {"status": FrameStatus.DONE}),
+        ]
+    )
+    awaited = await store.read(frames.awaited)
+    assert sorted(map(str, awaited)) == sorted(map(str, [(fleet.id, "M1"), (None, "M1"), (fleet.id, "M2")]))
+    samples = await store.read(frames.samples, fleet.id, "M1", "waits for format ")
+    assert [one.uid for one in samples] == ["d"]
+    first = (await store.read(frames.ids, ["a"]))["a"]
+    release = frames.release
+    assert await store.write(release, fleet.id, "M1", prefix="waits for fragment", after=first) == 1
+    assert await store.write(release, fleet.id, "M1", reason="waits for format 0001") == 2
+    assert await store.write(release, None, "M1") == 1
+    new = {one.uid for one in await store.read(frames.waiting)}
+    assert new == {"b", "c", "d", "f"}
+
+
+async def test_the_last_frames_of_a_meter_come_newest_first(store: Store) -> None:
+    fleet = await make(store)
+    own = {"organization": fleet.id, "meter": "M1", "protocol": "wmbus"}
+    await store.spool([frame(uid=name, **own) for name in "abcde"])
+    await store.spool([frame(uid="other", **own | {"protocol": "mbus"}), frame(b"", uid="erased", **own)])
+    ids = await store.read(frames.ids, "abcde")
+
+    async def recent(**more: Any) -> list[str]:
+        return [one.uid for one in await store.read(frames.recent, fleet.id, "M1", "wmbus", **more)]
+
+    assert await recent() == ["e", "d", "c", "b", "a"]
+    assert await recent(limit=2) == ["e", "d"]
+    assert await recent(before=ids["d"], limit=2) == ["c", "b"]
+    assert await recent(after=ids["c"]) == ["e", "d"]
+    assert [one.uid for one in await store.read(frames.recent, None, "M1", "wmbus")] == []
+
+
+async def test_the_oldest_that_wait_for_a_reason_are_trimmed(store: Store) -> None:
+    waiting = {"status": FrameStatus.QUARANTINED, "meter": "M1", "reason": "unknown"}
+    await store.spool([frame(uid=name, **waiting) for name in "abcd"])
+    await store.spool([frame(uid="other", **waiting | {"reason": "damaged"}), frame(uid="new", meter="M1")])
+    assert await store.write(frames.trim, None, "M1", "unknown", 1) == 3
+    assert await store.write(frames.trim, None, "M1", "unknown", 1) == 0
+    left = {one.uid for one in (await store.read(frames.page, ANY)).rows}
+    assert left == {"d", "other", "new"}
