@@ -19,6 +19,7 @@ import pytest
 import polymeter
 from polymeter.cli import main
 from polymeter.protocols.iec62056_21 import DataMessage, Identification, encode
+from polymeter.simulators.wmbus import RadioMeter
 from polymeter.testing import simulated_fleet
 from tests.captures import ethernet, ip, pcap, udp
 
@@ -65,6 +66,14 @@ def test_decode_explains_a_frame(run: Run) -> None:
     assert out.startswith("frame 1: iec62056-21, valid: STX")
     assert "meter: id=42 manufacturer=PMX identification=SIM100" in out
     assert "1-0:1.8.0*255   7   kWh    active energy import" in out
+
+
+@pytest.mark.parametrize("line", ['{"telegram": "%s"}', "telegram=|%s|+12"])
+def test_decode_takes_what_a_receiver_prints(run: Run, line: str) -> None:
+    telegram = RadioMeter(2, 0, 1, lambda: NOW).telegram()
+    status, out, err = run("decode", line % telegram.hex())
+    assert (status, err) == (0, "")
+    assert out.startswith("frame 1: wmbus, valid")
 
 
 def test_decode_gives_json_that_is_the_librarys(run: Run) -> None:

@@ -160,6 +160,22 @@ async def test_a_stranger_teaches_nothing(store: Store, processor: Processor, fl
     assert [status for status, _ in await outcomes(store)] == [DONE, QUARANTINED, DONE]
 
 
+async def test_a_key_that_cannot_be_taken_out_of_its_seal_holds_up_nobody(
+    store: Store, bus: MemoryBus, ingest: Ingest, fleet: Fleet
+) -> None:
+    sender, now = water(0, frames="compact")
+    meter = await registered(store, fleet, sender)
+    (full,), (compact,) = messages(sender, now, 2)
+    processor = Processor(store, bus, SEALING, plain=True)
+    await spool(store, fleet, compact)
+    await drained(processor)
+    other = SecretKey("another made up key of enough length")
+    await store.write(secrets.put, other, meter.organization, meter.id, KIND, sender.key)
+    await spool(store, fleet, full)
+    await drained(processor)
+    assert [status for status, _ in await outcomes(store)] == [QUARANTINED, DONE]
+
+
 async def test_another_organizations_frames_teach_nothing(
     store: Store, processor: Processor, fleet: Fleet
 ) -> None:

@@ -36,7 +36,8 @@ def decode(
     given: Annotated[
         str,
         typer.Argument(
-            metavar="HEX|FILE|-", help="Hex digits, a file (also pcap or pcapng), or - for stdin."
+            metavar="HEX|FILE|-",
+            help="Hex digits, a receiver's line, a file (also pcap or pcapng), or - for stdin.",
         ),
     ],
     protocol: Annotated[
@@ -96,9 +97,14 @@ def _read(given: str) -> bytes | str:
         except OSError as error:
             raise LocalProtocolError(f"cannot read {given}: {error.strerror}") from error
     data = input_bytes(given)
-    if data == telegram_bytes(given):
+    if data == telegram_bytes(given) and not _is_line(given, data):
         raise LocalProtocolError(f"{given[:60]!r} is neither hex digits nor a file")
     return data
+
+
+def _is_line(given: str, data: bytes) -> bool:
+    """Whether this is a telegram as a receiver prints it, and no mistyped path."""
+    return not given.startswith("/") and any(one.detect(data) for one in PROTOCOLS.values())
 
 
 def _is_file(given: str) -> bool:

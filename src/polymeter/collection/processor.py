@@ -147,6 +147,7 @@ class Processor:
         senders: dict[str, list[tuple[Frame, DecodedFrame | NotYet]]] = {}
         for frame in batch:
             first = self._first(frame)
+            await asyncio.sleep(0)  # a batch may take long to decode; receivers go on meanwhile
             senders.setdefault(_sender(frame, first), []).append((frame, first))
         turns = asyncio.Semaphore(_AT_ONCE)
         done = await asyncio.gather(
@@ -184,8 +185,18 @@ class Processor:
         metrics.frames.labels("done").inc()
         untaught = await self._store.write(_done, frame, said)
         if untaught:
-            keys = await self._store.read(sealed.kept_keys, said.meter, frame.protocol, self._key)
-            await self._companions.arrived(frame, said.meter, untaught, partial(self._decode_with, keys))
+            await self._teach(frame, said.meter, untaught)
+
+    async def _teach(self, frame: Frame, known: Known, untaught: Sequence[Frame]) -> None:
+        """Release the frames of a meter that waited for what a frame of it says."""
+        try:
+            keys = await self._store.read(sealed.kept_keys, known, frame.protocol, self._key)
+            await self._companions.arrived(frame, known, untaught, partial(self._decode_with, keys))
+        except NotYet as problem:
+            # They go on waiting; this frame is done.
+            _log.warning(
+                "frames of a meter still wait", frame=frame.id, meter=known.name, reason=str(problem)
+            )
 
     async def _checked(self, frame: Frame, first: DecodedFrame | NotYet) -> _Said:
         if isinstance(first, NotYet):
