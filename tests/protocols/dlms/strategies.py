@@ -1,13 +1,106 @@
-"""APDUs of every class, made from the very tables that encode them."""
+"""Values of every type, and APDUs of every class, made from the very tables that encode them."""
 
+import struct
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
 
+from polymeter.protocols.dlms import axdr
 from polymeter.protocols.dlms.apdus import base, fields, initiate, notify
 from polymeter.protocols.dlms.apdus.short_names import _Nothing
 from polymeter.protocols.dlms.axdr import Data
-from polymeter.protocols.dlms.data import Item, Tag, octet_string, structure
+from polymeter.protocols.dlms.compact_arrays import Description, compact_array
+from polymeter.protocols.dlms.data import FIXED, BitString, Item, Tag, octet_string, structure
+from polymeter.protocols.dlms.times import Date, DateTime, Time
+
+
+def ranged(bits: int, signed: bool) -> st.SearchStrategy[int]:
+    """Whole numbers of so many bits."""
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    return st.integers(low, high)
+
+
+optional = st.none() | st.integers(0, 254)
+dates = st.builds(Date, st.none() | st.integers(0, 0xFFFE), optional, optional, optional)
+clocks = st.builds(Time, optional, optional, optional, optional)
+date_times = st.builds(DateTime, dates, clocks, st.none() | st.integers(-0x7FFF, 0x7FFF), optional)
+bits = st.binary(max_size=40).map(lambda octets: BitString(8 * len(octets), octets))
+odd_bits = st.binary(min_size=1, max_size=9).map(lambda octets: BitString(8 * len(octets) - 3, octets))
+short_floats = st.floats(width=32, allow_nan=False).map(
+    lambda value: axdr.decode(b"\x17" + struct.pack(">f", value))[0]
+)
+
+NUMBERS = {
+    Tag.INTEGER: (8, True), Tag.LONG: (16, True), Tag.DOUBLE_LONG: (32, True), Tag.LONG64: (64, True),
+    Tag.UNSIGNED: (8, False), Tag.LONG_UNSIGNED: (16, False), Tag.DOUBLE_LONG_UNSIGNED: (32, False),
+    Tag.LONG64_UNSIGNED: (64, False), Tag.ENUM: (8, False), Tag.DELTA_INTEGER: (8, True),
+    Tag.DELTA_LONG: (16, True), Tag.DELTA_DOUBLE_LONG: (32, True), Tag.DELTA_UNSIGNED: (8, False),
+    Tag.DELTA_LONG_UNSIGNED: (16, False), Tag.DELTA_DOUBLE_LONG_UNSIGNED: (32, False),
+}  # fmt: skip
+"""Whole numbers: their bits, and whether they have a sign."""
+VALUES: dict[Tag, st.SearchStrategy[Any]] = {
+    **{tag: ranged(*shape) for tag, shape in NUMBERS.items()},
+    Tag.NULL_DATA: st.none(),
+    Tag.DONT_CARE: st.none(),
+    Tag.BOOLEAN: st.booleans(),
+    Tag.BCD: st.integers(0, 99),
+    Tag.OCTET_STRING: st.binary(max_size=300),
+    Tag.VISIBLE_STRING: st.text(st.characters(max_codepoint=255), max_size=300),
+    Tag.UTF8_STRING: st.text(max_size=100),
+    Tag.BIT_STRING: bits | odd_bits,
+    Tag.FLOAT32: short_floats,
+    Tag.FLOAT64: st.floats(allow_nan=False).map(lambda value: Decimal(repr(value))),
+    Tag.DATE_TIME: date_times,
+    Tag.DATE: dates,
+    Tag.TIME: clocks,
+}
+"""Every simple type with the values it may have."""
+simple = {tag: found.map(lambda value, tag=tag: Item(tag, value)) for tag, found in VALUES.items()}
+scalars = st.one_of(*simple.values())
+
+kinds = st.recursive(
+    st.sampled_from(list(VALUES)).map(Description),
+    lambda inner: st.one_of(
+        st.builds(lambda kind, count: Description(Tag.ARRAY, (kind,), count), inner, st.integers(0, 3)),
+        st.lists(inner, max_size=3).map(
+            lambda several: Description(Tag.STRUCTURE, tuple(several), len(several))
+        ),
+    ),
+    max_leaves=5,
+)
+"""What an element of a compact array may be."""
+
+
+def of_kind(kind: Description) -> st.SearchStrategy[Item]:
+    """Items that fit a description."""
+    if not kind.children and kind.tag != Tag.STRUCTURE:
+        return simple[Tag(kind.tag)]
+    return st.tuples(*[of_kind(part) for part in parts(kind)]).map(lambda found: Item(kind.tag, found))
+
+
+def parts(kind: Description) -> tuple[Description, ...]:
+    """What an array or structure of this kind holds."""
+    return kind.children * (kind.count if kind.tag == Tag.ARRAY else 1)
+
+
+def cost(kind: Description) -> tuple[int, int]:
+    """The values within an element of this kind, and the octets that it has at least."""
+    if not kind.children and kind.tag != Tag.STRUCTURE:
+        return 0, FIXED.get(kind.tag, (1, None))[0]
+    costs = [cost(part) for part in parts(kind)]
+    return len(costs) + sum(values for values, _ in costs), sum(octets for _, octets in costs)
+
+
+def _elements(kind: Description) -> st.SearchStrategy[list[Item]]:
+    """Some elements, if a compact array may hold any of this kind: not if they occupy next to nothing."""
+    values, octets = cost(kind)
+    return st.lists(of_kind(kind), max_size=5) if octets and values <= 4 * octets else st.just([])
+
+
+compact_arrays = kinds.flatmap(
+    lambda kind: _elements(kind).map(lambda elements: compact_array(kind, *elements))
+)
 
 octets = st.binary(max_size=150)
 data = st.recursive(

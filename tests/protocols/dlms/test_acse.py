@@ -17,8 +17,7 @@ from polymeter.protocols.dlms.acse import (
     decode_acse,
     encode_acse,
 )
-from polymeter.protocols.dlms.ber import decode_oid, encode_oid
-from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, Tree
+from polymeter.protocols.wire import RemoteProtocolError, Tree
 
 LLS = bytes.fromhex(
     "6036a1090607608574050801018a0207808b0760857405080201ac0a80083132333435363738"
@@ -154,19 +153,3 @@ def test_mutations_raise_only_our_errors_and_what_passes_is_exact() -> None:
             assert bytes(decode_acse(mutated)) == mutated
         except RemoteProtocolError:
             continue
-
-
-@given(st.tuples(st.integers(0, 2), st.integers(0, 39)), st.lists(st.integers(0, 1 << 20), max_size=5))
-def test_object_identifiers(first: tuple[int, int], rest: list[int]) -> None:
-    numbers = (*first, *rest)
-    assert decode_oid(encode_oid(numbers)) == numbers
-    assert decode_oid(bytes.fromhex("60857405080101")) == (2, 16, 756, 5, 8, 1, 1)
-
-
-def test_what_is_no_object_identifier_is_refused() -> None:
-    for content in (b"", b"\x80"):
-        with pytest.raises(RemoteProtocolError):
-            decode_oid(content)
-    for numbers in ((1,), (1, -1)):
-        with pytest.raises(LocalProtocolError):
-            encode_oid(numbers)

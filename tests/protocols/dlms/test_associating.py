@@ -9,9 +9,14 @@ import pytest
 from polymeter.protocols.dlms import authentication
 from polymeter.protocols.dlms.acse import AARE, AARQ, Context, Mechanism, Result
 from polymeter.protocols.dlms.apdus import (
+    ActionRequestNormal,
+    ActionResponse,
+    ActionResponseNormal,
+    ActionResult,
     AttributeDescriptor,
     Conformance,
     InitiateResponse,
+    decode_apdu,
     encode_apdu,
 )
 from polymeter.protocols.dlms.associating import Proposal, associate, release
@@ -23,7 +28,7 @@ from polymeter.protocols.dlms.meter import Client
 from polymeter.protocols.dlms.objects import Level
 from polymeter.protocols.dlms.procedures import get, set_attribute
 from polymeter.protocols.dlms.security import AUTHENTICATED, ENCRYPTED, Keys
-from polymeter.protocols.dlms.wrapper import Wrapper, encode_wrapper
+from polymeter.protocols.dlms.wrapper import Wrapper, decode_wrapper, encode_wrapper
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Procedure, Receive, Send
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError, TimedOut
@@ -107,6 +112,43 @@ def test_a_meter_that_does_not_know_the_secret_is_found_out() -> None:
         patch.setattr(authentication, "verify", verify)
         with pytest.raises(AccessDenied, match="it does not know the secret"):
             attempt("wrapper", 2, impostor)
+
+
+def asking_for_proof(mechanism: Mechanism, challenge: bytes | None, answers: list[bytes]) -> Procedure[None]:
+    """A meter that wants proof, and returns what it was given as its own."""
+    response = encode_apdu(InitiateResponse(None, 6, Conformance.GET, 500, 7))
+    yield Receive(60.0)
+    aare = AARE.of(Context.LN, mechanism, challenge, None, response, diagnostic=14)
+    yield Send(encode_wrapper(Wrapper(1, 2, bytes(aare))))
+    while data := (yield Receive(60.0)):
+        request = decode_apdu(decode_wrapper(data).data)
+        assert isinstance(request, ActionRequestNormal)
+        answers.append(bytes(data))
+        proof = ActionResponse(ActionResult.SUCCESS, request.parameters)
+        yield Send(encode_wrapper(Wrapper(1, 2, bytes(ActionResponseNormal(request.invoke, proof)))))
+
+
+@pytest.mark.parametrize(
+    ("challenge", "words"), [(b"C" * 16, "our own challenge"), (None, "no challenge"), (b"", "no challenge")]
+)
+@pytest.mark.parametrize("mechanism", [Mechanism.HLS_MD5, Mechanism.HLS_SHA1])
+def test_a_meter_that_asks_back_what_it_was_asked_gets_no_proof(
+    mechanism: Mechanism, challenge: bytes | None, words: str
+) -> None:
+    """It would prove itself with our own answer (IEC 62056-5-3: the client shall reject its challenge)."""
+    proved: list[bytes] = []
+    proposal = Proposal(mechanism, c.SECRET, b"C" * 16)
+    meter = asking_for_proof(mechanism, challenge, proved)
+    with pytest.raises(AccessDenied, match=words):
+        run_simulated(associate(c.client_connection("wrapper", 2), proposal), meter)
+    assert proved == []
+
+
+@pytest.mark.parametrize("proposal", [Proposal(), Proposal(Mechanism.LLS, c.PASSWORD)])
+def test_a_meter_that_asks_for_a_proof_that_was_not_offered_is_told(proposal: Proposal) -> None:
+    meter = asking_for_proof(Mechanism.HLS_SHA1, b"S" * 16, [])
+    with pytest.raises(AccessDenied, match=r"asks for the proof of a secret.* HLS_SHA1"):
+        run_simulated(associate(c.client_connection("wrapper", 2), proposal), meter)
 
 
 @EVERY_FRAMING
@@ -370,6 +412,23 @@ def test_pitfall_8_several_clients_on_one_link_do_not_disturb_each_other(framing
 def test_a_meter_with_ciphered_clients_needs_keys() -> None:
     with pytest.raises(LocalProtocolError, match="needs keys"):
         c.meter(keys=None)
+
+
+@pytest.mark.parametrize(
+    ("sap", "proposal", "words"),
+    [
+        (2, Proposal(Mechanism.HLS_MD5, c.SECRET), "challenge has 8 to 64 octets"),
+        (2, Proposal(Mechanism.HLS_MD5, c.SECRET, bytes(7)), "challenge has 8 to 64 octets"),
+        (2, Proposal(Mechanism.HLS_MD5, c.SECRET, bytes(65)), "challenge has 8 to 64 octets"),
+        (2, Proposal(Mechanism.HLS, c.SECRET, bytes(8)), "HLS is not supported"),
+        (5, Proposal(Mechanism.HLS_ECDSA, challenge=bytes(8)), "HLS_ECDSA is not supported"),
+        (2, Proposal(Mechanism.HLS_GMAC, challenge=bytes(8)), "GMAC needs encryption key"),
+    ],
+)
+def test_what_we_cannot_prove_is_not_begun(sap: int, proposal: Proposal, words: str) -> None:
+    conversation = associate(c.client_connection("wrapper", sap), proposal)
+    with pytest.raises(LocalProtocolError, match=words):
+        next(conversation)
 
 
 def test_secrets_do_not_show() -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from polymeter.protocols.dlms.cosem import CLASS_IDS, class_name, interface_class, interface_classes
+from polymeter.protocols.dlms.cosem import (
+    CLASS_IDS,
+    VALUE_CLASSES,
+    Values,
+    class_name,
+    interface_class,
+    interface_classes,
+    values_of,
+)
 
 
 def test_every_class_begins_with_its_logical_name() -> None:
@@ -46,6 +54,24 @@ def test_methods_have_their_numbers() -> None:
     assert interface_class(12, 4).method_named("reply_to_HLS_authentication") == 8
     assert interface_class(15, 0).method(1).name == "reply_to_HLS_authentication"
     assert interface_class(7, 1).method(3).name == "method 3"
+
+
+def test_classes_have_their_numbers() -> None:
+    """Where two independent tables agree: 82 was once taken for the physical layer's counters."""
+    assert class_name(81) == "PRIME NB OFDM PLC physical layer counters"
+    assert class_name(82) == "PRIME NB OFDM PLC MAC setup"
+    assert len(interface_class(90, 1).attributes) == 10
+    assert len(interface_class(90, 0).attributes) == 8
+
+
+def test_classes_that_hold_values_keep_them_where_the_table_says() -> None:
+    for id, layout in VALUE_CLASSES.items():
+        known = interface_class(id)
+        for attribute in layout.attributes:
+            assert "value" in known.attribute(attribute).name or id in (8, 70)
+        assert layout.scale is None or known.attribute(layout.scale).name == "scaler_unit"
+        assert layout.time is None or known.attribute(layout.time).name == "capture_time"
+    assert values_of(None) == values_of(9999) == Values()
 
 
 def test_an_unknown_version_is_read_like_the_one_before_it() -> None:

@@ -1,12 +1,11 @@
-"""Suite 0, authentication and counters. The worked example is the one printed all over the field."""
+"""Protected contents, suite by suite. The worked example is the one printed all over the field."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polymeter.protocols.dlms.acse import Mechanism
-from polymeter.protocols.dlms.authentication import Exchange, answer, verify
-from polymeter.protocols.dlms.counters import MemoryCounters, OwnCounter, accept, counter_id
+from polymeter.protocols.dlms.authentication import Exchange, answer
 from polymeter.protocols.dlms.security import (
     AUTHENTICATED,
     BROADCAST,
@@ -154,67 +153,3 @@ def test_keys_and_counters_that_do_not_fit_are_our_error() -> None:
 def test_system_titles_read_as_words() -> None:
     assert system_title_text(b"KFM\x50\x00\x00\x09\x01") == "KFM 5000000901"
     assert system_title_text(b"\1") == "01"
-
-
-CLIENT, SERVER = bytes.fromhex("4d4d4d0000000001"), TITLE
-CTOS, STOC = b"K56iVagY", b"P6wRJ21F"
-
-
-def test_the_worked_example_of_gmac() -> None:
-    client = Exchange(STOC, CTOS, CLIENT, SERVER)
-    proof = answer(Mechanism.HLS_GMAC, client, keys=KEYS, invocation_counter=1)
-    assert proof.hex() == "10000000011a52fe7dd3e72748973c1e28"
-    reply = answer(Mechanism.HLS_GMAC, client.reversed(), keys=KEYS, invocation_counter=0x01234567)
-    assert reply.hex() == "1001234567fe1466afb3dbcd4f9389e2b7"
-    assert verify(Mechanism.HLS_GMAC, client, reply, keys=KEYS)
-    assert not verify(Mechanism.HLS_GMAC, client, proof, keys=KEYS)
-    assert not verify(Mechanism.HLS_GMAC, client, b"", keys=KEYS)
-
-
-@pytest.mark.parametrize("mechanism", [Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256])
-def test_digests_prove_the_secret_to_the_other_end(mechanism: Mechanism) -> None:
-    client = Exchange(STOC, CTOS, CLIENT, SERVER)
-    server = client.reversed()
-    assert verify(mechanism, server, answer(mechanism, client, b"secret"), b"secret")
-    assert verify(mechanism, client, answer(mechanism, server, b"secret"), b"secret")
-    assert not verify(mechanism, server, answer(mechanism, client, b"other"), b"secret")
-
-
-def test_the_first_counter_may_be_zero() -> None:
-    counters = MemoryCounters()
-    one = counter_id(TITLE, KEYS.encryption)
-    accept(counters, one, 0)
-    with pytest.raises(AccessDenied, match="replayed"):
-        accept(counters, one, 0)
-    accept(counters, one, 5)
-    with pytest.raises(AccessDenied, match="lower than the last"):
-        accept(counters, one, 4)
-    accept(counters, counter_id(TITLE, bytes(16)), 0)
-    accept(counters, counter_id(CLIENT, KEYS.encryption), 0)
-
-
-def test_the_counter_rule_survives_a_restart() -> None:
-    counters = MemoryCounters()
-    one = counter_id(TITLE, KEYS.encryption)
-    accept(counters, one, 9)
-    own = OwnCounter(counters, one, block=4)
-    used = [own.take() for _ in range(6)]
-    after_crash = MemoryCounters(counters.state)
-    with pytest.raises(AccessDenied):
-        accept(after_crash, one, 9)
-    restarted = OwnCounter(after_crash, one, block=4)
-    assert used == list(range(6))
-    assert restarted.take() == 8
-    assert after_crash.last_seen(one) == 9
-
-
-def test_a_counter_that_is_used_up_is_refused() -> None:
-    one = counter_id(TITLE, KEYS.encryption)
-    own = OwnCounter(MemoryCounters({one: (None, (1 << 32) - 1)}), one)
-    assert own.take() == (1 << 32) - 1
-    with pytest.raises(LocalProtocolError, match="renew the key"):
-        own.take()
-
-
-def test_the_key_is_not_in_the_counters_name() -> None:
-    assert KEYS.encryption[:4] not in counter_id(TITLE, KEYS.encryption).key_fingerprint

@@ -35,6 +35,7 @@ from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Procedure, Send
 from polymeter.protocols.wire import (
     AccessDenied,
+    LocalProtocolError,
     ProtocolError,
     RemoteProtocolError,
     TimedOut,
@@ -80,14 +81,17 @@ def associate(
     """Open the link if need be, and the association, with proof where one is asked for.
 
     Raises:
+        LocalProtocolError: what is proposed cannot be done with what is at hand.
         AccessDenied: password, secret, keys or system title are refused, or the meter cannot prove
             that it knows the secret.
         RemoteProtocolError: the meter refuses for another reason, or answers with something else.
         TimedOut: no meter answers at this address.
     """
+    security = connection.security
+    if proposal.mechanism > Mechanism.LLS:
+        _check(proposal, security)
     if connection.state in ("no link", "linking", "unlinking"):
         yield from _open_link(connection, timing)
-    security = connection.security
     context = Context.LN_CIPHERED if security is not None else Context.LN
     dedicated = security.security.dedicated_key if security is not None else None
     conformance = proposal.conformance
@@ -120,7 +124,7 @@ def associate(
     if answer.refusal is not None:
         raise _refusal(answer, proposal, security)
     if connection.state == "HLS pending":
-        yield from _prove(connection, proposal, answer, timing)
+        yield from _prove(connection, proposal, _challenge(answer, proposal), answer, timing)
     elif proposal.mechanism > Mechanism.LLS:
         raise AccessDenied("the meter opens the association without asking for the proof of the secret")
     notes = answer.notes
@@ -129,6 +133,27 @@ def associate(
         # Not a reason to refuse: nothing that was not proposed will be used.
         notes += (f"the meter grants services that were not proposed: {strays!r}",)
     return Association(connection.conformance, answer.ap_title, notes)
+
+
+def _check(proposal: Proposal, security: SecurityContext | None) -> None:
+    """Whether we could give the proof, before anything is said."""
+    authentication.check(proposal.mechanism, security.security.keys if security is not None else None)
+    if not 8 <= len(proposal.challenge) <= 64:
+        raise LocalProtocolError(f"a challenge has 8 to 64 octets, not {len(proposal.challenge)}")
+
+
+def _challenge(aare: AARE, proposal: Proposal) -> bytes:
+    """What the meter wants answered, if it may."""
+    if proposal.mechanism <= Mechanism.LLS:
+        wanted = aare.mechanism.name if aare.mechanism is not None else "some HLS mechanism"
+        raise AccessDenied(f"the meter asks for the proof of a secret: it wants {wanted}")
+    theirs = aare.authentication_value
+    if not theirs:
+        raise AccessDenied("the meter asks for the proof of the secret with no challenge")
+    if theirs == proposal.challenge:
+        # Our answer would be the proof that it owes us.
+        raise AccessDenied("the meter asks back our own challenge: it need not know the secret")
+    return theirs
 
 
 def _open_link(connection: Connection, timing: Timing) -> Procedure[None]:
@@ -167,13 +192,15 @@ def _refusal(aare: AARE, proposal: Proposal, security: SecurityContext | None) -
             return AccessDenied(f"{text}: does it know this client address?")
 
 
-def _prove(connection: Connection, proposal: Proposal, aare: AARE, timing: Timing) -> Procedure[None]:
+def _prove(
+    connection: Connection, proposal: Proposal, challenge: bytes, aare: AARE, timing: Timing
+) -> Procedure[None]:
     """Passes 3 and 4 of HLS (IEC 62056-5-3 § 5.3.4.4): our proof for the meter's."""
     security = connection.security
     mechanism = proposal.mechanism
     ours = security.security.system_title if security is not None else b""
     theirs = aare.ap_title or (security.peer_title if security is not None else None) or b""
-    exchange = Exchange(aare.authentication_value or b"", proposal.challenge, ours, theirs)
+    exchange = Exchange(challenge, proposal.challenge, ours, theirs)
     keys = security.security.keys if security is not None else None
     counter = security.take_counter() if security is not None and mechanism is Mechanism.HLS_GMAC else None
     proof = authentication.answer(mechanism, exchange, proposal.secret, keys, counter)

@@ -14,7 +14,7 @@ from polymeter.protocols.dlms.acse import Mechanism
 from polymeter.protocols.dlms.security import AUTHENTICATED, Keys, protect
 from polymeter.protocols.wire import LocalProtocolError
 
-__all__ = ["Exchange", "answer", "verify"]
+__all__ = ["Exchange", "answer", "check", "verify"]
 
 
 class Exchange(NamedTuple):
@@ -34,6 +34,19 @@ class Exchange(NamedTuple):
 
 
 _GMAC_CONTROL: Final = AUTHENTICATED
+_SUPPORTED: Final = (Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256, Mechanism.HLS_GMAC)
+
+
+def check(mechanism: Mechanism, keys: Keys | None) -> None:
+    """Whether we can give a proof by this mechanism.
+
+    Raises:
+        LocalProtocolError: the mechanism is not supported, or keys are missing.
+    """
+    if mechanism not in _SUPPORTED:
+        raise LocalProtocolError(f"{mechanism.name} is not supported")
+    if mechanism is Mechanism.HLS_GMAC and (keys is None or keys.authentication is None):
+        raise LocalProtocolError("GMAC needs encryption key and authentication key")
 
 
 def answer(
@@ -48,6 +61,7 @@ def answer(
     Raises:
         LocalProtocolError: the mechanism is not supported, or keys or counter are missing.
     """
+    check(mechanism, keys)
     match mechanism:
         case Mechanism.HLS_MD5:
             return hashlib.md5(exchange.theirs + secret, usedforsecurity=False).digest()
@@ -56,13 +70,11 @@ def answer(
         case Mechanism.HLS_SHA256:
             titles = exchange.our_title + exchange.their_title
             return hashlib.sha256(secret + titles + exchange.theirs + exchange.ours).digest()
-        case Mechanism.HLS_GMAC:
-            if keys is None or keys.authentication is None or invocation_counter is None:
-                raise LocalProtocolError("GMAC needs encryption key, authentication key and a counter")
+        case _:
+            if keys is None or invocation_counter is None:
+                raise LocalProtocolError("GMAC needs an invocation counter")
             sealed = protect(exchange.theirs, _GMAC_CONTROL, keys, exchange.our_title, invocation_counter)
             return sealed[:5] + sealed[5 + len(exchange.theirs) :]
-        case _:
-            raise LocalProtocolError(f"{mechanism.name} is not supported")
 
 
 def verify(

@@ -288,7 +288,10 @@ def encode_scalar(item: Item) -> bytes:
             case Tag.BOOLEAN:
                 return bytes((item.head or bool(value),))
             case Tag.BCD:
-                return bytes(value) if isinstance(value, bytes) else bytes((value // 10 << 4 | value % 10,))
+                octets = value if isinstance(value, bytes) else bytes.fromhex(f"{value:02d}")
+                if len(octets) != 1:
+                    raise LocalProtocolError(f"{octets.hex()} is no bcd of two digits")
+                return octets
             case Tag.FLOAT32:
                 return _encode_float(value, ">f", 23)
             case Tag.FLOAT64:
