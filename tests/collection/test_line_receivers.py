@@ -41,7 +41,7 @@ def radio(litres: int) -> bytes:
 
 
 async def kept(store: Store, count: int) -> list[Frame]:
-    for _ in range(500):
+    for _ in range(1500):
         rows = (await store.read(frames.page, ANY)).rows
         if len(rows) >= count:
             return list(rows)
@@ -140,7 +140,7 @@ async def test_a_stick_that_is_unplugged_is_set_up_again_when_it_is_back(
 async def test_a_stick_that_does_not_answer_is_said_once_and_tried_again(
     store: Store, clock: SimulatedClock, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("polymeter.protocols.wmbus.dongles._ANSWER_S", 0.02)
+    monkeypatch.setattr("polymeter.protocols.wmbus.dongles._ANSWER_S", 0.2)
     stick, link = IMST(), tmp_path / "stick"
     deaf = [stick.answer]
     said_nothing = 0

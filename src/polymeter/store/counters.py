@@ -40,29 +40,31 @@ def accept(
         content: a digest of the message, where it may rightly come again; nothing where it may not.
         what: the counter's name in the words of its protocol.
     """
-    if (echo := _echo(tx, sender, value, frame, content)) is not None:
-        return echo
+    refused = _taken(tx, sender, value, frame, content, what)
+    if refused is None:
+        return None
+    # Asked last: another processor that reads the same message may have been faster since we began.
+    return _echo(tx, sender, value, frame, content) or Refusal(refused)
+
+
+def _taken(tx: Tx, sender: str, value: int, frame: int, content: bytes, what: str) -> str | None:
     of_sender = sa.select(_c.value).where(_c.sender == sender)
     last = tx.row(of_sender.where(_c.frame < frame).order_by(_c.value.desc()).limit(1))
-    if last is not None and value <= last[0]:
-        why = (
-            "was used already: the message is replayed" if value == last[0] else "is lower than the last one"
-        )
-        return Refusal(f"{what} {value} {why} (last seen {last[0]})")
+    used = f"{what} {value} was used already: the message is replayed"
+    if last is not None and value == last[0]:
+        return f"{used} (last seen {last[0]})"
+    if last is not None and value < last[0]:
+        return f"{what} {value} is lower than the last one (last seen {last[0]})"
     later = tx.row(of_sender.where(_c.frame > frame).order_by(_c.value).limit(1))
     if later is not None and value >= later[0]:
-        return Refusal(f"{what} {value} does not fit: a message that came later has {later[0]}")
+        return f"{what} {value} does not fit: a message that came later has {later[0]}"
     insert = tx.insert(tables.invocation_counter).values(
         sender=sender, value=value, frame=frame, content=content or None
     )
     tx.execute(insert.on_conflict_do_nothing())
     # Another processor may have been faster: whose row it is shows now.
-    taken = tx.row(sa.select(_c.frame).where(_c.sender == sender, _c.value == value))
-    if taken is None or taken[0] == frame:
-        return None
-    return _echo(tx, sender, value, frame, content) or Refusal(
-        f"{what} {value} was used already: the message is replayed"
-    )
+    owner = tx.row(sa.select(_c.frame).where(_c.sender == sender, _c.value == value))
+    return None if owner is None or owner[0] == frame else used
 
 
 def _echo(tx: Tx, sender: str, value: int, frame: int, content: bytes) -> Refusal | None:
