@@ -1,37 +1,25 @@
 """APDUs of every service: both ways, exactly, bounded."""
 
 import random
-from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polymeter.protocols.dlms import apdus
 from polymeter.protocols.dlms.apdus import (
     ActionRequestNormal,
     ActionResponse,
     ActionResponseNormal,
-    Assembly,
     AttributeDescriptor,
-    CaptureObject,
-    Conformance,
     DataNotification,
     ExceptionResponse,
-    GeneralBlockTransfer,
-    GeneralGloCiphering,
     GetRequestNormal,
     GetResponseNormal,
-    InitiateRequest,
-    InitiateResponse,
     MethodDescriptor,
-    ServiceCiphering,
     SetRequestWithDatablock,
     SetRequestWithFirstDatablock,
     decode_apdu,
     encode_apdu,
-    select_by_entry,
-    select_by_range,
 )
 from polymeter.protocols.dlms.apdus.base import APDU
 from polymeter.protocols.dlms.axdr import Data
@@ -138,105 +126,15 @@ def test_well_known_requests() -> None:
     assert answer == ActionResponseNormal(0xC1, ActionResponse(0, Data(b"\x06\0\0\0\1", 1)))
 
 
-def test_data_access_results_keep_unknown_numbers() -> None:
-    answer = decode_apdu(bytes.fromhex("c401c10163"))
-    assert isinstance(answer, GetResponseNormal)
-    assert answer.result == 0x63
-    assert decode_apdu(bytes.fromhex("c401c10103")).result.name == "READ_WRITE_DENIED"
-
-
 def test_pitfall_1_a_truncated_selection_is_refused() -> None:
     """Pitfall 1, the whole request of 17 octets."""
     with pytest.raises(RemoteProtocolError):
         decode_apdu(bytes.fromhex("c001c100070100630100ff020101020402"))
 
 
-@pytest.mark.parametrize("head", ["00", "0c07e60101ff000000ff800000"])
-def test_pitfall_4_the_length_octet_of_the_notification_time_survives(head: str) -> None:
-    """Pitfall 4."""
-    octets = bytes.fromhex("0f00000001" + head + "1105")
-    assert bytes(decode_apdu(octets)) == octets
-    long_form = bytes.fromhex("0f000000018100" + "1105")
-    assert bytes(decode_apdu(long_form)) == long_form
-
-
-@pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 70000])
-def test_pitfall_4_the_length_of_general_glo_is_a_ber_length(size: int) -> None:
-    """Pitfall 4: wrong from 128 octets on elsewhere."""
-    envelope = GeneralGloCiphering(b"MMM\0\0\0\0\1", bytes(size))
-    encoded = bytes(envelope)
-    assert decode_apdu(encoded) == envelope
-    assert len(encoded) == 10 + size + (1 if size < 128 else 2 if size < 256 else 3 if size < 65536 else 4)
-
-
 def test_the_set_descriptor_goes_in_the_first_block_only() -> None:
     assert "attribute" in SetRequestWithFirstDatablock.FIELDS
     assert "attribute" not in SetRequestWithDatablock.FIELDS
-
-
-def test_every_service_has_its_ciphered_forms() -> None:
-    glo = ServiceCiphering.of(0xC0, b"x")
-    assert bytes(glo) == b"\xc8\x01x"
-    assert not glo.dedicated
-    ded = ServiceCiphering.of(0xC4, b"x", dedicated=True)
-    assert bytes(ded) == b"\xd4\x01x"
-    assert decode_apdu(bytes(ded)).dedicated
-
-
-def test_conformance_names_its_bits_as_the_standard_numbers_them() -> None:
-    request = decode_apdu(bytes.fromhex("01000000065f1f0400001e1dffff"))
-    assert isinstance(request, InitiateRequest)
-    expected = (
-        Conformance.GET
-        | Conformance.SET
-        | Conformance.SELECTIVE_ACCESS
-        | Conformance.ACTION
-        | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-        | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
-        | Conformance.BLOCK_TRANSFER_WITH_ACTION
-        | Conformance.MULTIPLE_REFERENCES
-    )
-    assert request.conformance == expected
-    response = decode_apdu(bytes.fromhex("0800065f1f0400001e1d04000007"))
-    assert isinstance(response, InitiateResponse)
-    assert (response.max_receive_pdu_size, response.vaa_name) == (1024, apdus.VAA_NAME_LN)
-
-
-def test_a_dedicated_key_is_not_shown() -> None:
-    assert "secret" not in repr(InitiateRequest(b"secret", None, None, 6, Conformance.GET, 1024))
-
-
-def test_refusals_read_as_words() -> None:
-    assert str(decode_apdu(bytes.fromhex("d80101"))) == "service not allowed, operation not possible"
-    assert (
-        str(decode_apdu(bytes.fromhex("0e060102")))
-        == "write refused: hardware resource, processor resource unavailable"
-    )
-    assert decode_apdu(bytes.fromhex("d8010600000005")) == ExceptionResponse(1, 6, 5)
-
-
-def test_selection_by_range_names_its_restricting_object() -> None:
-    column = CaptureObject(3, OBIS(1, 0, 1, 8, 0, 255))
-    chosen = select_by_range(datetime(2024, 1, 1), datetime(2024, 1, 2), column, [column])
-    restricting, start, _, columns = chosen.parameters.value
-    assert chosen.selector == 1
-    assert restricting == [3, bytes.fromhex("0100010800ff"), 2, 0]
-    assert start.hex() == "07e8010101000000008000ff"
-    assert columns == [restricting]
-    assert select_by_entry(1, 10).parameters.encoded.hex() == "02040600000001060000000a120001120000"
-
-
-def test_blocks_are_assembled_in_any_order_and_once() -> None:
-    assembly = Assembly()
-    assembly.add(GeneralBlockTransfer(0xC0, 3, 0, b"c"))
-    assembly.add(GeneralBlockTransfer(0x40, 1, 0, b"a"))
-    assert (assembly.missing, assembly.contiguous, assembly.complete) == ((2,), 1, False)
-    assembly.add(GeneralBlockTransfer(0x40, 1, 0, b"a"))
-    assembly.add(GeneralBlockTransfer(0x40, 2, 0, b"b"))
-    assert (assembly.missing, assembly.complete, assembly.data()) == ((), True, b"abc")
-    for wrong in (GeneralBlockTransfer(0x40, 4, 0, b""), GeneralBlockTransfer(0x40, 1, 0, b"x")):
-        with pytest.raises(RemoteProtocolError):
-            assembly.add(wrong)
 
 
 def test_what_does_not_fit_is_our_error() -> None:

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from polymeter.protocols.dlms import authentication
-from polymeter.protocols.dlms.acse import AARE, AARQ, Context, Mechanism, Result
+from polymeter.protocols.dlms.acse import AARE, AARQ, RLRE, Context, Mechanism, Result
 from polymeter.protocols.dlms.apdus import (
     ActionRequestNormal,
     ActionResponse,
     ActionResponseNormal,
     ActionResult,
     AttributeDescriptor,
+    ConfirmedServiceError,
     Conformance,
+    ExceptionResponse,
+    GetResponseNormal,
     InitiateResponse,
     decode_apdu,
     encode_apdu,
 )
 from polymeter.protocols.dlms.associating import Proposal, associate, release
+from polymeter.protocols.dlms.axdr import Data
 from polymeter.protocols.dlms.connection import Connection
 from polymeter.protocols.dlms.counters import MemoryCounters
-from polymeter.protocols.dlms.data import octet_string
+from polymeter.protocols.dlms.data import Item, Tag, octet_string
 from polymeter.protocols.dlms.framing import Framing, WrapperCarrier
+from polymeter.protocols.dlms.hdlc import Address, Frame, encode_frame
 from polymeter.protocols.dlms.meter import Client
 from polymeter.protocols.dlms.objects import Level
-from polymeter.protocols.dlms.procedures import get, set_attribute
+from polymeter.protocols.dlms.procedures import Timing, get, set_attribute
 from polymeter.protocols.dlms.security import AUTHENTICATED, ENCRYPTED, Keys
 from polymeter.protocols.dlms.wrapper import Wrapper, decode_wrapper, encode_wrapper
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Procedure, Receive, Send
-from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError, TimedOut
+from polymeter.protocols.wire import (
+    AccessDenied,
+    LocalProtocolError,
+    RemoteProtocolError,
+    TimedOut,
+    TransportError,
+)
 from polymeter.transports.simulated import run_simulated
 
 from . import conversations as c
@@ -437,3 +449,67 @@ def test_secrets_do_not_show() -> None:
         assert "12345678" not in shown
         assert c.KEYS.encryption.hex() not in shown
     assert "12345678" not in repr(AARQ.of(Context.LN, Mechanism.LLS, c.PASSWORD))
+
+
+def answering(*answers: bytes, sap: int = 16) -> Procedure[None]:
+    """A meter that says these APDUs, one to each message."""
+    for answer in answers:
+        yield Receive(60.0)
+        yield Send(encode_wrapper(Wrapper(1, sap, answer)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (ExceptionResponse(1, 1), RemoteProtocolError, "operation not possible"),
+        (ConfirmedServiceError(1, 0, 6), AccessDenied, "cannot open what we send"),
+        (GetResponseNormal(0xC1, 3), RemoteProtocolError, "has no place"),
+        (RLRE(), RemoteProtocolError, "has no place"),
+    ],
+)
+def test_an_answer_that_is_no_aare_is_told(answer: Any, error: type[Exception], words: str) -> None:
+    conversation = associate(c.client_connection("wrapper", 16), Proposal(), Timing(1.0, 0))
+    with pytest.raises(error, match=words):
+        run_simulated(conversation, answering(bytes(answer)))
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "source", "error"),
+    [(1, 1, AccessDenied), (3, 1, AccessDenied), (13, 1, AccessDenied), (1, 2, RemoteProtocolError)],
+)
+def test_a_refusal_of_the_meters_software_is_no_fault_of_ours(
+    diagnostic: int, source: int, error: type[Exception]
+) -> None:
+    refusal = AARE.of(Context.LN, result=Result.REJECTED_PERMANENT, diagnostic=diagnostic)
+    refusal = replace(refusal, diagnostic_source=source)
+    with pytest.raises(error, match="refuses the association"):
+        run_simulated(associate(c.client_connection("wrapper", 16)), answering(bytes(refusal)))
+
+
+def test_an_association_without_the_proof_that_was_offered_is_not_taken() -> None:
+    accepted = accepting(Conformance.GET)
+    proposal = Proposal(Mechanism.HLS_MD5, c.SECRET, b"C" * 16)
+    with pytest.raises(AccessDenied, match="without asking for the proof"):
+        run_simulated(associate(c.client_connection("wrapper", 2), proposal), answering(accepted, sap=2))
+
+
+@pytest.mark.parametrize("returned", [None, Data.of(Item(Tag.UNSIGNED, 1))])
+def test_a_meter_that_gives_no_proof_of_its_own_is_not_trusted(returned: Data | None) -> None:
+    response = encode_apdu(InitiateResponse(None, 6, Conformance.GET, 500, 7))
+    aare = AARE.of(Context.LN, Mechanism.HLS_MD5, b"S" * 16, None, response, diagnostic=14)
+    success = ActionResponseNormal(0xC1, ActionResponse(ActionResult.SUCCESS, returned))
+    proposal = Proposal(Mechanism.HLS_MD5, c.SECRET, b"C" * 16)
+    with pytest.raises(AccessDenied, match="gives no proof"):
+        run_simulated(
+            associate(c.client_connection("wrapper", 2), proposal),
+            answering(bytes(aare), bytes(success), sap=2),
+        )
+
+
+def test_a_meter_that_is_in_disconnected_mode_refuses_the_link() -> None:
+    def refusing() -> Procedure[None]:
+        yield Receive(60.0)
+        yield Send(encode_frame(Frame("DM", Address(16), Address(1, 17, 4))))
+
+    with pytest.raises(TransportError, match="disconnected mode"):
+        run_simulated(associate(c.client_connection("hdlc", 16)), refusing())

@@ -8,13 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polymeter.protocols.dlms import blocks
 from polymeter.protocols.dlms.apdus import (
     APDU,
+    ActionRequestNextPblock,
     ActionRequestNormal,
+    ActionRequestWithFirstPblock,
     ActionRequestWithList,
+    ActionRequestWithListAndFirstPblock,
+    ActionRequestWithPblock,
     ActionResponse,
     ActionResponseNormal,
     ActionResponseWithList,
+    ActionResponseWithPblock,
+    ActionResult,
     AttributeDescriptor,
     DataAccessResult,
     DataNotification,
@@ -264,3 +271,118 @@ def test_an_acknowledgement_of_a_block_that_was_not_sent_is_an_error() -> None:
     client.request(SetRequestNormal(1, ATTRIBUTE, None, value(300)), 128)
     with pytest.raises(RemoteProtocolError):
         client.response(SetResponseDatablock(1, 5))
+
+
+@pytest.mark.parametrize("returned", [value(3), None])
+def test_a_meter_may_put_the_bare_return_value_into_its_blocks(returned: Data | None) -> None:
+    """The standard puts the whole response there; what cannot be that is taken as the value."""
+    whole = bytes(ActionResponseNormal(1, ActionResponse(0, returned)))[3:]
+    for raw in (whole, value(3).encoded):
+        client = ClientBlocks()
+        client.request(ActionRequestNormal(1, METHOD, None), 64)
+        assert client.response(ActionResponseWithPblock(1, False, 1, raw[:1])) == (
+            None,
+            ActionRequestNextPblock(1, 1),
+        )
+        found, _ = client.response(ActionResponseWithPblock(1, True, 2, raw[1:]))
+        expected = returned if raw == whole else value(3)
+        assert found == ActionResponseNormal(1, ActionResponse(0, expected))
+
+
+@pytest.mark.parametrize(
+    ("request_", "block"),
+    [
+        (GetRequestNormal(1, ATTRIBUTE), GetResponseWithDatablock(1, True, 1, b"\x11\x05\x00")),
+        (ActionRequestNormal(1, METHOD, None), ActionResponseWithPblock(1, True, 1, b"\x11\x05\x00")),
+        (CASES[1][0], GetResponseWithDatablock(0xC1, True, 1, b"\x02\x01\x03")),
+        (CASES[3][0], ActionResponseWithPblock(0xC1, True, 1, b"\x01")),
+    ],
+)
+def test_blocks_that_make_no_answer_are_an_error(request_: APDU, block: APDU) -> None:
+    client = ClientBlocks()
+    client.request(request_, 64)
+    with pytest.raises(RemoteProtocolError):
+        client.response(block)
+
+
+def test_a_long_answer_has_a_limit() -> None:
+    client = ClientBlocks()
+    client.request(GetRequestNormal(1, ATTRIBUTE), 64)
+    part = bytes(1 << 20)
+    for number in range(1, 1 + blocks.TRANSFER_MAX // len(part)):
+        client.response(GetResponseWithDatablock(1, False, number, part))
+    with pytest.raises(RemoteProtocolError, match="octets in one block transfer"):
+        client.response(GetResponseWithDatablock(1, False, number + 1, b"x"))
+
+
+ABORTED = ActionResponseNormal(1, ActionResponse(ActionResult.LONG_ACTION_ABORTED))
+NONE_IN_PROGRESS = ActionResponseNormal(1, ActionResponse(ActionResult.NO_LONG_ACTION_IN_PROGRESS))
+
+
+@pytest.mark.parametrize(
+    ("requests", "last"),
+    [
+        # A long action that never began, and blocks that nobody has for it.
+        ([ActionRequestWithPblock(1, True, 2, b"x")], NONE_IN_PROGRESS),
+        ([ActionRequestNextPblock(1, 1)], NONE_IN_PROGRESS),
+        # Parts that are not the next, make no value, or make more than one.
+        (
+            [
+                ActionRequestWithFirstPblock(1, METHOD, False, 1, b"\x09"),
+                ActionRequestWithPblock(1, True, 3, b"\x00"),
+            ],
+            ABORTED,
+        ),
+        ([ActionRequestWithFirstPblock(1, METHOD, True, 1, b"\x09\x05x")], ABORTED),
+        ([ActionRequestWithFirstPblock(1, METHOD, True, 1, b"\x00\x00")], ABORTED),
+        ([ActionRequestWithListAndFirstPblock(1, (METHOD,), True, 1, b"\x05\x00")], ABORTED),
+        ([ActionRequestWithListAndFirstPblock(1, (METHOD,), True, 1, b"\x01\x00\x00")], ABORTED),
+        (
+            [SetRequestWithFirstDatablock(1, ATTRIBUTE, None, False, 1, b"\x09"),
+             SetRequestWithDatablock(1, True, 3, b"\x00")],
+            SetResponseLastDatablock(1, DataAccessResult.DATA_BLOCK_NUMBER_INVALID, 3),
+        ),
+        # A long set is no long action.
+        (
+            [SetRequestWithFirstDatablock(1, ATTRIBUTE, None, False, 1, b"\x09"),
+             ActionRequestWithPblock(1, True, 2, b"\x00")],
+            NONE_IN_PROGRESS,
+        ),
+        (
+            [ActionRequestWithFirstPblock(1, METHOD, False, 1, b"\x09"),
+             SetRequestWithDatablock(1, True, 2, b"\x00")],
+            SetResponseLastDatablock(1, DataAccessResult.NO_LONG_SET_IN_PROGRESS, 2),
+        ),
+    ],
+)  # fmt: skip
+def test_a_long_request_that_comes_to_nothing_is_told(requests: list[APDU], last: APDU) -> None:
+    server = ServerBlocks()
+    for request in requests:
+        whole, answer = server.request(request)
+        assert whole is None
+    assert answer == last
+    # And is forgotten: the next request begins anew.
+    assert server.request(GetRequestNormal(2, ATTRIBUTE)) == (GetRequestNormal(2, ATTRIBUTE), None)
+
+
+def test_a_block_that_nobody_asked_for_ends_a_long_answer() -> None:
+    server = ServerBlocks()
+    server.request(ActionRequestNormal(1, METHOD, None))
+    response = ActionResponseNormal(1, ActionResponse(0, value(200)))
+    assert isinstance(server.response(response, 64), ActionResponseWithPblock)
+    assert server.request(ActionRequestNextPblock(1, 5)) == (None, NONE_IN_PROGRESS)
+    assert server.request(ActionRequestNextPblock(1, 1)) == (None, NONE_IN_PROGRESS)
+    server.request(GetRequestNormal(1, ATTRIBUTE))
+    server.response(GetResponseNormal(1, value(200)), 64)
+    assert server.request(ActionRequestNextPblock(1, 1)) == (None, NONE_IN_PROGRESS)
+
+
+def test_whether_an_answer_is_due() -> None:
+    client = ClientBlocks()
+    assert not client.is_due
+    client.request(GetRequestNormal(1, ATTRIBUTE), 64)
+    assert client.is_due
+    client.response(GetResponseWithDatablock(1, False, 1, b"\x11"))
+    assert client.is_due
+    client.response(GetResponseWithDatablock(1, True, 2, b"\x05"))
+    assert not client.is_due

@@ -21,7 +21,8 @@ from polymeter.protocols.dlms.axdr import Data
 from polymeter.protocols.dlms.buffers import Log, Periodic, profile_generic
 from polymeter.protocols.dlms.data import Item, Tag, plain
 from polymeter.protocols.dlms.objects import COSEMObject, Level, date_time
-from polymeter.protocols.dlms.profiles import rows
+from polymeter.protocols.dlms.profiles import capture_objects, rows
+from polymeter.protocols.dlms.times import decode_date_time
 from polymeter.protocols.obis import OBIS
 
 from . import conversations as c
@@ -130,3 +131,68 @@ def test_a_log_forgets_its_oldest_entry_when_full() -> None:
     assert profile.act(2, Level.MANAGEMENT, NULL) == ActionResult.SUCCESS
     assert profile.act(1, Level.MANAGEMENT, NULL) == ActionResult.SUCCESS
     assert buffer(profile) == []
+
+
+@given(st.integers(1, 120), st.integers(-5, 40), st.integers(-5, 40), st.booleans())
+def test_a_range_of_values_chooses_by_any_other_column(count: int, low: int, high: int, first: bool) -> None:
+    profile, _ = buffer_of(count)
+    start, end = Item(Tag.LONG, low), Item(Tag.LONG, high)
+    chosen = [COLUMNS[1]] if first else []
+    found = buffer(profile, select_by_range(start, end, COLUMNS[1], chosen))
+    expected = [row for row in buffer(profile) if low <= row[1] <= high]
+    assert found == ([[row[1]] for row in expected] if first else expected)
+
+
+@given(st.integers(0, 200_000), st.integers(1, 20), st.integers(60, 7200))
+def test_rows_stand_at_the_ends_of_whole_periods(elapsed: int, capacity: int, period_s: int) -> None:
+    """However the history began: the newest row is the last end of a period, none is before the beginning."""
+    begin = datetime(2026, 1, 1, 0, 0, 7, tzinfo=UTC)
+    now = begin + timedelta(seconds=elapsed)
+    one = Periodic(lambda at: (date_time(at),), lambda: now, period_s, begin, capacity)
+    moments = [decode_date_time(one.row(index)[0].value).instant() for index in range(one.count())]
+    assert len(moments) <= capacity
+    assert all(moment is not None and moment.timestamp() % period_s == 0 for moment in moments)
+    assert all(begin <= moment <= now for moment in moments if moment is not None)
+    ends = now.timestamp() // period_s - (begin.timestamp() - 1) // period_s
+    assert len(moments) == min(capacity, ends)
+    if moments:
+        assert moments[-1] is not None
+        assert now - moments[-1] < timedelta(seconds=period_s)
+        assert one.between(begin, now) == range(len(moments))
+
+
+def test_a_cleared_history_begins_anew() -> None:
+    now = [datetime(2026, 1, 2, 0, 0, 1, tzinfo=UTC)]
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    profile = profile_generic(
+        c.PROFILE, COLUMNS[:1], Periodic(lambda at: (date_time(at),), lambda: now[0], 900, begin, 1000)
+    )
+    assert len(buffer(profile)) == 97
+    assert profile.act(1, Level.MANAGEMENT, NULL) == ActionResult.SUCCESS
+    assert buffer(profile) == []
+    now[0] += timedelta(minutes=30)
+    assert len(buffer(profile)) == 2
+
+
+def test_a_profile_describes_itself() -> None:
+    profile, _ = buffer_of(5)
+    shown = {}
+    for number in (3, 4, 5, 6, 7, 8):
+        item = profile.get(number, Level.READING, None)
+        assert isinstance(item, Item)
+        shown[number] = plain(item)
+    assert capture_objects(shown[3]) == COLUMNS
+    assert [shown[number] for number in (4, 5, 7, 8)] == [900, 1, 5, 100]
+    assert capture_objects([shown[6]]) == (c.CLOCK,)
+
+
+def test_a_compressed_log_leaves_no_time_out() -> None:
+    """Without a period a time cannot be told from the one before it."""
+    now = [c.NOW]
+    log = Log(lambda at, code: (date_time(at), Item(Tag.UNSIGNED, code)), lambda: now[0])
+    profile = profile_generic(c.EVENTS, COLUMNS, log, compressed=True)
+    for code, minutes in ((5, 0), (5, 15), (6, 0)):
+        now[0] += timedelta(minutes=minutes)
+        log.add(code)
+    assert [row[1] for row in buffer(profile)] == [5, None, 6]
+    assert [row[0] for row in rows(buffer(profile), COLUMNS)] == [c.NOW, now[0], now[0]]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from polymeter.protocols.dlms import decode
 from polymeter.protocols.dlms.acse import AARE, AARQ, Context, Mechanism, encode_acse
 from polymeter.protocols.dlms.apdus import (
     APDU,
@@ -14,18 +15,23 @@ from polymeter.protocols.dlms.apdus import (
     AttributeDescriptor,
     DataAccessResult,
     DataNotification,
+    EventNotificationRequest,
     ExceptionResponse,
     GeneralBlockTransfer,
     GeneralGloCiphering,
+    GeneralSigning,
     GetRequestNormal,
     GetRequestWithList,
     GetResponseNormal,
     GetResponseWithDatablock,
     GetResponseWithList,
+    InformationReportRequest,
     InitiateRequest,
+    ReadResponse,
     SelectedAttribute,
     ServiceCiphering,
     SetResponseNormal,
+    VariableName,
 )
 from polymeter.protocols.dlms.axdr import Data
 from polymeter.protocols.dlms.contents import Contents
@@ -255,3 +261,52 @@ def test_a_notifications_own_time_is_a_value_where_it_is_one() -> None:
         record._replace(time=with_time.records[0].time, offset=record.offset + 12)
         for record in without.records
     ]
+
+
+def test_what_is_signed_is_read_and_marked_unverified() -> None:
+    signed = GeneralSigning(b"\1", TITLE, b"", b"", b"", push(LIST), b"signature")
+    (contents,) = read(signed)
+    assert len(contents.records) == 6
+    assert contents.title == TITLE
+    assert contents.seals == []
+    (frame,) = decode(bytes(signed))
+    assert frame.tree is not None
+    assert "unverified" in (next(node for node in frame.tree.walk() if node.name == "signed").meaning or "")
+
+
+def test_an_acknowledgement_of_blocks_says_nothing() -> None:
+    begun = GeneralBlockTransfer(0x41, 1, 0, push(LIST)[:40])
+    acknowledged = GeneralBlockTransfer(0x80, 1, 1)
+    ended = GeneralBlockTransfer(0xC1, 2, 0, push(LIST)[40:])
+    first, second, third = read(begun, acknowledged, ended)
+    assert (first.records, second.records, second.errors) == ([], [], [])
+    assert len(third.records) == 6
+
+
+@pytest.mark.parametrize("time", [None, bytes.fromhex("07ea0301070c071e00000000")])
+def test_a_report_by_short_names_is_named_by_them(time: bytes | None) -> None:
+    report = InformationReportRequest(time, (VariableName(0x1234), VariableName(-8)), (SEVEN, TEXT, SEVEN))
+    (contents,) = read(report)
+    prefixes = [record.name.rpartition(" ")[0] for record in contents.records]
+    assert [name.split(" element")[0] for name in prefixes] == [
+        "short name 4660",
+        "short name -8",
+        "short name 3",
+    ]
+    octets = bytes(report)
+    for record in contents.records:
+        assert octets[record.offset : record.offset + len(record.raw)] == record.raw
+        assert (record.time is None) == (time is None)
+
+
+def test_answers_by_short_names_are_values_without_codes() -> None:
+    (contents,) = read(ReadResponse((SEVEN, 4, TEXT)))
+    assert [record.value for record in contents.records] == [7, "10000001"]
+    assert words(contents) == ["the meter refuses: object undefined"]
+
+
+@pytest.mark.parametrize("moment", [b"", bytes.fromhex("07ea0301070c071e00000000")])
+def test_an_event_is_named_and_timed(moment: bytes) -> None:
+    (contents,) = read(EventNotificationRequest(moment or None, ENERGY, SEVEN))
+    assert shown(contents) == [("1-0:1.8.0*255", 7)]
+    assert (contents.records[0].time is None) == (not moment)

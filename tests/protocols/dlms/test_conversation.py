@@ -82,16 +82,19 @@ def test_a_block_of_an_answer_without_the_one_before_is_an_error(numbers: list[i
     *before, wrong = numbers
     for number in before:
         answered(told, number, b"x")
-    with pytest.raises(RemoteProtocolError, match=words):
+    with pytest.raises(RemoteProtocolError, match=words) as caught:
         answered(told, wrong, b"y")
+    assert caught.value.offset == 4  # where the block's number stands
     assert answered(told, 1, b"z", True) == b"z"
+    assert told.unfinished == []  # the error was told already
 
 
 def test_a_last_general_block_without_those_before_names_them() -> None:
     told = conversation()
     transferred(told, 1, b"a")
-    with pytest.raises(RemoteProtocolError, match="missing: 2, 3"):
+    with pytest.raises(RemoteProtocolError, match="missing: 2, 3") as caught:
         transferred(told, 4, b"d", True)
+    assert caught.value.offset == 2
     with pytest.raises(RemoteProtocolError, match="missing"):
         transferred(told, 9, b"d", True)
     assert transferred(told, 1, b"a", True) == b"a"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -276,3 +277,89 @@ def test_only_a_client_opens_and_closes() -> None:
     for action in (link.connect, link.disconnect):
         with pytest.raises(LocalProtocolError):
             action()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("DM", "disconnected mode"), ("FRMR", "rejects a frame"), ("UA", None)]
+)
+def test_what_a_meter_may_say_of_an_open_link(kind: Any, reason: str | None) -> None:
+    """A second UA answers an SNRM that was repeated; it opens nothing again."""
+    pair = Pair()
+    pair.up()
+    pair.carry(encode_frame(Frame(kind, CLIENT, SERVER, b"\x01" if kind == "FRMR" else b"")), pair.client)
+    if reason is None:
+        assert pair.client.next_event() is None
+        assert (pair.client.state, pair.client.ignored) == ("connected", 1)
+    else:
+        down = pair.client.next_event()
+        assert isinstance(down, LinkDown)
+        assert reason in down.reason
+        pair.client.connect()
+        assert [type(event) for event in pair.exchange()[0]] == [LinkUp]
+
+
+@pytest.mark.parametrize("kind", ["SNRM", "DISC"])
+def test_each_end_says_only_what_is_its_own(kind: Any) -> None:
+    pair = Pair()
+    pair.up()
+    with pytest.raises(RemoteProtocolError, match=f"a meter does not send {kind}"):
+        pair.carry(encode_frame(Frame(kind, CLIENT, SERVER)), pair.client)
+    with pytest.raises(RemoteProtocolError, match="a client does not send UA"):
+        pair.carry(encode_frame(Frame("UA", SERVER, CLIENT)), pair.server)
+    assert (pair.client.state, pair.server.state) == ("connected", "connected")
+
+
+def test_a_poll_of_a_link_that_is_not_open_is_our_error() -> None:
+    with pytest.raises(LocalProtocolError, match="not open"):
+        Link("client", CLIENT, SERVER).poll()
+
+
+def test_a_busy_meter_is_waited_for() -> None:
+    pair = Pair(Parameters(128, 128, 2, 2), Parameters(128, 128, 2, 2))
+    pair.up()
+    message = bytes(range(200)) * 2
+    pair.client.send(message)
+    pair.carry(encode_frame(Frame("RNR", CLIENT, SERVER)), pair.client)
+    assert pair.client.data_to_send() == b""  # nothing until it is asked whether it is ready
+    pair.client.poll()
+    assert pair.exchange()[1] == [Delivered(message)]
+    assert pair.frames[1].kind == "RR"
+
+
+def test_numbered_frames_without_a_link_are_answered_by_dm_and_passed_over() -> None:
+    pair = Pair()
+    pair.carry(encode_frame(Frame("I", SERVER, CLIENT, b"\xe6\xe6\x00hello")), pair.server)
+    assert decode_frame(pair.server.data_to_send()).kind == "DM"
+    pair.carry(encode_frame(Frame("RR", CLIENT, SERVER)), pair.client)
+    assert (pair.client.ignored, pair.client.data_to_send()) == (1, b"")
+
+
+def test_a_push_whose_last_segment_was_lost_takes_the_next_one_not_along() -> None:
+    pair = Pair()
+    message = bytes(range(256)) * 12
+    for lost in (3, 0, 1):
+        pair.frames.clear()
+        pair.server.send_unnumbered(message)
+        pair.lose = {lost}
+        pair.carry(pair.server.data_to_send(), pair.client)
+        pair.lose = set()
+        pair.server.send_unnumbered(b"\x0f next")
+        pair.carry(pair.server.data_to_send(), pair.client)
+        heard = []
+        while (event := pair.client.next_event()) is not None:
+            heard.append(event)
+        assert heard[-1] == Delivered(b"\x0f next", numbered=False)
+        assert Delivered(message, numbered=False) not in heard
+
+
+def test_a_push_without_end_is_cut_off() -> None:
+    pair = Pair()
+    pair.client.limit = 1000
+    frame = Frame("UI", CLIENT, SERVER, bytes(100), False, segmented=True)
+    for _ in range(10):
+        pair.client.receive_frame(frame)
+    with pytest.raises(RemoteProtocolError, match="more than 1000"):
+        pair.client.receive_frame(frame)
+    pair.server.send_unnumbered(b"\x0f push")
+    pair.carry(pair.server.data_to_send(), pair.client)
+    assert pair.client.next_event() == Delivered(b"\x0f push", numbered=False)

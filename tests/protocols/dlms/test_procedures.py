@@ -335,3 +335,74 @@ def test_an_unconfirmed_request_is_sent_as_it_is() -> None:
     (request,) = heard
     assert isinstance(request, ActionRequestNormal)
     assert request.invoke & 0x40
+
+
+def test_a_list_of_one_may_be_answered_as_a_list() -> None:
+    assert talk(get(client(), ONE), lambda request: [GetResponseWithList(request.invoke, (FIVE,))]) == FIVE
+
+
+def test_a_meter_that_answers_a_list_with_one_refusal_is_asked_one_by_one() -> None:
+    def answer(request: Any) -> list[APDU]:
+        refused = isinstance(request, GetRequestWithList)
+        return [GetResponseNormal(request.invoke, DataAccessResult.OTHER_REASON if refused else SIX)]
+
+    assert talk(get_with_list(client(), [ONE, TWO]), answer) == [SIX, SIX]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_list_that_is_answered_with_another_number_of_values_is_an_error(count: int) -> None:
+    answer = lambda request: [GetResponseWithList(request.invoke, (FIVE,) * count)]  # noqa: E731
+    with pytest.raises(RemoteProtocolError, match="no answer to what was asked"):
+        talk(get_with_list(client(), [ONE, TWO]), answer)
+
+
+def test_a_list_of_nothing_asks_nothing() -> None:
+    def answer(request: Any) -> list[APDU]:
+        raise AssertionError(request)
+
+    assert talk(get_with_list(client(), []), answer) == []
+
+
+def test_an_attribute_that_ends_the_association_ends_the_list() -> None:
+    """Without one, the next attribute could not be asked for anyhow."""
+    connection = client(Conformance.GET)
+
+    def answer(request: Any) -> list[APDU]:
+        connection.state = "no association"
+        return [NOT_POSSIBLE]
+
+    with pytest.raises(RemoteProtocolError, match="not possible"):
+        talk(get_with_list(connection, [ONE, TWO]), answer)
+
+
+def test_an_action_that_is_answered_as_something_else_is_an_error() -> None:
+    wrong = lambda request: [SetResponseNormal(request.invoke, 0)]  # noqa: E731
+    with pytest.raises(RemoteProtocolError, match="no answer to what was asked"):
+        talk(action(client(), MethodDescriptor(3, ONE.instance, 1)), wrong)
+
+
+@pytest.mark.parametrize("repeats", [0, 2])
+def test_over_datagrams_silence_and_damage_are_answered_by_asking_again(repeats: int) -> None:
+    connection = c.client_connection("wrapper", 16, datagrams=True)
+    connection.state = "associated"
+    heard: list[APDU] = []
+
+    def meter() -> Procedure[None]:
+        """Silent at first, then damaged, then right."""
+        for said in (b"", b"\xc4\xff\xff", b"right"):
+            request = decode_apdu(decode_wrapper((yield Receive(60.0))).data)
+            heard.append(request)
+            if said == b"right":
+                said = encode_apdu(GetResponseNormal(request.invoke, FIVE))  # type: ignore[attr-defined]
+            if said:
+                yield Send(encode_wrapper(Wrapper(1, 16, said)))
+
+    conversation = get(connection, ONE, None, Timing(1.0, repeats))
+    if repeats:
+        assert run_simulated(conversation, meter()).result == FIVE
+        assert len(heard) == 3
+        assert len(set(heard)) == 1
+    else:
+        with pytest.raises(TimedOut):
+            run_simulated(conversation, meter())
+        assert len(heard) == 1

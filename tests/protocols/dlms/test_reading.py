@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,19 @@ from polymeter.protocols.dlms.apdus import (
     select_by_range,
 )
 from polymeter.protocols.dlms.axdr import Data
+from polymeter.protocols.dlms.buffers import profile_generic
 from polymeter.protocols.dlms.connection import Connection
 from polymeter.protocols.dlms.data import Item, Tag, array, octet_string, structure
 from polymeter.protocols.dlms.framing import Framing
 from polymeter.protocols.dlms.meter import Session
-from polymeter.protocols.dlms.objects import COSEMObject
+from polymeter.protocols.dlms.objects import COSEMObject, Level, register
 from polymeter.protocols.dlms.procedures import get, get_with_list, set_attribute
 from polymeter.protocols.dlms.reading import (
     ListedObject,
     Profile,
     Refusal,
     Scales,
+    read_attribute,
     read_clock,
     read_object_list,
     read_profile,
@@ -34,9 +37,10 @@ from polymeter.protocols.dlms.reading import (
     set_clock,
     switch,
 )
+from polymeter.protocols.dlms.times import DateTime
 from polymeter.protocols.obis import OBIS
 from polymeter.protocols.procedure import Procedure
-from polymeter.protocols.wire import Record
+from polymeter.protocols.wire import Record, RemoteProtocolError
 
 from . import conversations as c
 
@@ -299,3 +303,249 @@ def test_a_meter_without_lists_and_selection_is_read_all_the_same() -> None:
     profile = c.converse("wrapper", 1, conversation, plain)
     assert isinstance(profile, Profile)
     assert [row[0] for row in profile.rows] == [start + timedelta(minutes=15 * i) for i in range(9)]
+
+
+def with_objects(*objects: COSEMObject, **options: Any) -> Any:
+    """A meter that has these besides its usual ones."""
+    the_meter = c.meter(**options)
+    the_meter.objects.update({one.name: one for one in objects})
+    return the_meter
+
+
+def listed(one: COSEMObject) -> ListedObject:
+    return ListedObject(one.class_id, one.version, one.name)
+
+
+def read_attribute_of(one: COSEMObject, attribute: int, scales: Scales | None = None) -> Any:
+    def conversation(connection: Connection) -> Procedure[object]:
+        descriptor = AttributeDescriptor(one.class_id, one.name, attribute)
+        return (yield from read_attribute(connection, descriptor, scales or Scales()))
+
+    return c.converse("wrapper", 1, conversation, with_objects(one))
+
+
+LIMITER = COSEMObject(
+    71,
+    0,
+    OBIS(0, 0, 17, 0, 0),
+    {2: structure(Item(Tag.LONG_UNSIGNED, 3), octet_string(bytes(c.ENERGY)), Item(Tag.INTEGER, 2))},
+)
+VOLTAGE = register(OBIS(1, 0, 32, 7, 0), Item(Tag.LONG_UNSIGNED, 2301), -1, 35)
+
+
+@pytest.mark.parametrize(
+    ("one", "attribute", "expected"),
+    [
+        (VOLTAGE, 2, [("1-0:32.7.0*255", Decimal("230.1"), "V")]),
+        (VOLTAGE, 3, [("1-0:32.7.0*255/3[1]", -1, None), ("1-0:32.7.0*255/3[2]", 35, None)]),
+        (VOLTAGE, 1, [("1-0:32.7.0*255/1", bytes(VOLTAGE.name), None)]),
+        (
+            LIMITER,
+            2,
+            [
+                ("0-0:17.0.0*255[1]", 3, None),
+                ("0-0:17.0.0*255[2]", bytes(c.ENERGY), None),
+                ("0-0:17.0.0*255[3]", 2, None),
+            ],
+        ),
+    ],
+)
+def test_one_attribute_is_read_value_by_value(
+    one: COSEMObject, attribute: int, expected: list[tuple[str, Any, str | None]]
+) -> None:
+    records = read_attribute_of(one, attribute)
+    assert [(record.name, record.value, record.unit) for record in records] == expected
+    assert {record.obis for record in records} == {str(one.name)}
+    value = one.get(attribute, Level.MANAGEMENT, None)
+    assert isinstance(value, Item)
+    encoded = Data.of(value).encoded
+    for record in records:
+        assert encoded[record.offset : record.offset + len(record.raw)] == record.raw != b""
+
+
+def test_a_scale_that_is_known_is_not_asked_for_again_and_one_that_is_refused_is_none() -> None:
+    asked: list[int] = []
+
+    def scale() -> Item:
+        asked.append(1)
+        return structure(Item(Tag.INTEGER, -1), Item(Tag.ENUM, 35))
+
+    one = COSEMObject(3, 0, VOLTAGE.name, {2: Item(Tag.LONG_UNSIGNED, 2301), 3: scale})
+    scales = Scales()
+    for _ in range(2):
+        (record,) = read_attribute_of(one, 2, scales)
+        assert (record.value, record.unit) == (Decimal("230.1"), "V")
+    assert asked == [1]
+    bare = COSEMObject(3, 0, VOLTAGE.name, {2: Item(Tag.LONG_UNSIGNED, 2301)})
+    (record,) = read_attribute_of(bare, 2)
+    assert (record.value, record.unit) == (2301, None)
+
+
+def test_a_refused_attribute_is_a_refusal() -> None:
+    assert read_attribute_of(VOLTAGE, 9) == [
+        Refusal(AttributeDescriptor(3, VOLTAGE.name, 9), DataAccessResult.OBJECT_UNDEFINED)
+    ]
+
+
+def test_only_what_the_list_lets_read_is_asked_for() -> None:
+    """And of an object that gives no value, nothing is made up."""
+    hidden = listed(VOLTAGE)._replace(attributes=((1, 1), (2, 0), (3, 1)))
+    seen = listed(VOLTAGE)._replace(attributes=((1, 1), (2, 1), (3, 1)))
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        none = yield from read_values(connection, [hidden], Scales())
+        some = yield from read_values(connection, [seen], Scales())
+        return none, some
+
+    none, some = c.converse("wrapper", 1, conversation, with_objects(VOLTAGE))  # type: ignore[misc]
+    assert none == []
+    assert [record.value for record in some] == [Decimal("230.1")]
+
+
+def test_a_class_that_is_not_known_gives_its_attribute_2() -> None:
+    one = COSEMObject(9000, 3, OBIS(0, 128, 1, 0, 0), {2: Item(Tag.UNSIGNED, 7)})
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        return (yield from read_values(connection, [listed(one)], Scales()))
+
+    (record,) = c.converse("wrapper", 1, conversation, with_objects(one))  # type: ignore[misc]
+    assert (record.name, record.value) == ("0-128:1.0.0*255", 7)
+
+
+NO_CLOCK = (ENERGY, CaptureObject(1, OBIS(0, 0, 96, 10, 1), 2, 0))
+
+
+class Rows:
+    """A buffer of three rows that no clock stamps."""
+
+    capacity, period_s = 3, 0
+    now = staticmethod(lambda: c.NOW)
+
+    def count(self) -> int:
+        return 3
+
+    def row(self, index: int) -> tuple[Item, ...]:
+        return Item(Tag.LONG_UNSIGNED, 100 + index), Item(Tag.UNSIGNED, index)
+
+    def between(self, start: datetime, end: datetime) -> range:
+        return range(3)
+
+    def clear(self) -> None: ...
+
+    def capture(self) -> None: ...
+
+
+def profile_of(the_meter: Any, name: OBIS = c.PROFILE, *between: datetime, **options: Any) -> Any:
+    def conversation(connection: Connection) -> Procedure[object]:
+        return (yield from read_profile(connection, name, between or None, **options))  # type: ignore[arg-type]
+
+    return c.converse("wrapper", 1, conversation, the_meter)
+
+
+def test_a_profile_without_a_clock_gives_all_its_rows() -> None:
+    name = OBIS(1, 0, 98, 1, 0)
+    the_meter = with_objects(profile_generic(name, NO_CLOCK, Rows()))
+    for between in ((), (START, START)):
+        profile = profile_of(the_meter, name, *between)
+        assert profile.columns == NO_CLOCK
+        assert profile.units == ("Wh", None)
+        assert profile.rows == ((1000, 0), (1010, 1), (1020, 2))
+
+
+def test_a_profile_that_is_refused_is_a_refusal() -> None:
+    missing = OBIS(1, 0, 99, 9, 9)
+    refused = profile_of(c.meter(), missing)
+    assert refused == Refusal(AttributeDescriptor(7, missing, 3), DataAccessResult.OBJECT_UNDEFINED)
+    broken = COSEMObject(7, 1, missing, {3: array(c.CLOCK.item()), 4: Item(Tag.UNSIGNED, 0)})
+    refused = profile_of(with_objects(broken), missing)
+    assert refused == Refusal(AttributeDescriptor(7, missing, 2), DataAccessResult.OBJECT_UNDEFINED)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({2: array(), 3: Item(Tag.UNSIGNED, 5)}, "names no capture object"),
+        ({2: Item(Tag.UNSIGNED, 5), 3: array(c.CLOCK.item())}, "a profile buffer is an array"),
+        ({2: array(structure()), 3: array(c.CLOCK.item())}, "row 1 has 0 columns, 1 are captured"),
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_the_meters_error(attributes: Any, words: str) -> None:
+    name = OBIS(1, 0, 99, 9, 9)
+    broken = COSEMObject(7, 1, name, attributes)
+    with pytest.raises(RemoteProtocolError, match=words):
+        profile_of(with_objects(broken), name)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (octet_string(bytes(DateTime.of(c.NOW))), c.NOW),
+        (Item(Tag.DATE_TIME, DateTime.of(c.NOW)), c.NOW),
+        (octet_string(bytes(DateTime.of(c.NOW.replace(tzinfo=None)))), c.NOW.replace(tzinfo=None)),
+        (octet_string(b"\xff" * 12), None),
+        (octet_string(b"noon"), None),
+        (Item(Tag.UNSIGNED, 5), None),
+    ],
+)
+def test_a_clock_is_read_however_it_is_typed(value: Item, expected: datetime | None) -> None:
+    the_meter = with_objects(COSEMObject(8, 0, OBIS(0, 0, 1, 0, 0), {2: value}))
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        return (yield from read_clock(connection))
+
+    if expected is None:
+        with pytest.raises(RemoteProtocolError, match="shows no time"):
+            c.converse("wrapper", 1, conversation, the_meter)
+    else:
+        assert c.converse("wrapper", 1, conversation, the_meter) == expected
+
+
+def test_a_deviation_of_either_sign_is_understood_and_written() -> None:
+    """Some meters count from UTC to local time; they are read and set with an option."""
+    zone = timezone(timedelta(hours=2))
+    moment = datetime(2026, 5, 1, 8, 0, tzinfo=zone)
+    written: list[bytes] = []
+
+    def set_time(value: Item) -> DataAccessResult:
+        written.append(value.value)
+        return DataAccessResult.SUCCESS
+
+    one = COSEMObject(
+        8, 0, OBIS(0, 0, 1, 0, 0), {2: octet_string(bytes(DateTime.of(moment, 0, True)))}, {2: set_time}
+    )
+
+    def conversation(connection: Connection) -> Procedure[object]:
+        right = yield from read_clock(connection, inverted_deviation=True)
+        wrong = yield from read_clock(connection)
+        for inverted in (False, True):
+            assert (yield from set_clock(connection, moment, inverted_deviation=inverted)) == 0
+        return right, wrong
+
+    right, wrong = c.converse("wrapper", 1, conversation, with_objects(one))  # type: ignore[misc]
+    assert right == moment
+    assert wrong - right == timedelta(hours=4)
+    assert [octets[9:11].hex() for octets in written] == ["ff88", "0078"]
+
+
+def test_an_object_list_that_is_none_is_the_meters_error() -> None:
+    for value in (
+        Item(Tag.UNSIGNED, 1),
+        array(Item(Tag.UNSIGNED, 1)),
+        array(structure(*[Item(Tag.UNSIGNED, 1)] * 3)),
+    ):
+        the_meter = c.meter()
+        real = the_meter.session
+
+        def session(sap: int, value: Item = value, real: Any = real) -> Session:
+            made = real(sap)
+            name = OBIS(0, 0, 40, 0, 0)
+            made.view.objects = {**made.view.objects, name: COSEMObject(15, 1, name, {2: value})}
+            return made
+
+        the_meter.session = session  # type: ignore[method-assign]
+
+        def conversation(connection: Connection) -> Procedure[object]:
+            return (yield from read_object_list(connection))
+
+        with pytest.raises(RemoteProtocolError, match="object list"):
+            c.converse("wrapper", 1, conversation, the_meter)

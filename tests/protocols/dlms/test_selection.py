@@ -78,6 +78,7 @@ def test_a_range_has_the_columns_that_it_names_or_all(
         Selection(1, Data.of(structure(NUMBER, NUMBER, NUMBER, array()))),
         Selection(1, Data.of(structure(CLOCK.item(), NUMBER, NUMBER, array(NUMBER)))),
         Selection(2, Data.of(structure(NUMBER, NUMBER, NUMBER, octet_string(b"1")))),
+        Selection(2, Data.of(structure(CLOCK.item(), NUMBER, NUMBER, array()))),
         Selection(3, Data.of(structure(NUMBER, NUMBER, NUMBER, NUMBER))),
     ],
 )

@@ -236,7 +236,9 @@ def _compress(rows: list[list[Item]], clocks: Sequence[bool], period_s: int) -> 
 
 
 def _follows(before: Item, item: Item, is_clock: bool, period_s: int) -> bool:
-    if not is_clock or not period_s:
+    if not is_clock:
         return before == item
+    if not period_s:
+        return False  # nobody could tell the time again
     earlier, later = _moment(before), _moment(item)
     return earlier is not None and later is not None and later - earlier == timedelta(seconds=period_s)

@@ -336,7 +336,9 @@ class Link:
             self._events.append(Delivered(self._without_llc(message)))
 
     def _gather_unnumbered(self, frame: Frame) -> None:
-        """UI frames have no numbers, so a segment that is lost makes the message useless."""
+        """UI frames have no numbers: a message that lost a segment is useless, the next one begins anew."""
+        if frame.information[:3] in (LLC_COMMAND, LLC_RESPONSE):
+            self._unnumbered.clear()
         if len(self._unnumbered) + len(frame.information) > self.limit:
             self._unnumbered.clear()
             raise RemoteProtocolError(f"a message of more than {self.limit} octets")

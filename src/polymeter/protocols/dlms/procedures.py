@@ -17,7 +17,6 @@ from polymeter.protocols.dlms.apdus import (
     ActionRequestNormal,
     ActionResponse,
     ActionResponseNormal,
-    ActionResult,
     AttributeDescriptor,
     ConfirmedServiceError,
     Conformance,
@@ -307,11 +306,6 @@ def action(
     if not isinstance(response, ActionResponseNormal):
         raise _unexpected(response)
     return response.response
-
-
-def succeeded(response: ActionResponse) -> bool:
-    """Whether a method was carried out."""
-    return response.result == ActionResult.SUCCESS
 
 
 def _unexpected(response: APDU) -> RemoteProtocolError:
