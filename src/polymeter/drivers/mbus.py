@@ -221,7 +221,8 @@ class MBus(Driver):
         yield from mbus.initialise(self._connection, _SELECTED, self._quickly())
         selected = yield from mbus.select(self._connection, self._address, self._options)
         if selected == "none":
-            raise TimedOut(f"no meter has the address {self._address}")
+            seconds = self._options.answer_timeout_s
+            raise TimedOut(f"no meter has the address {self._address}: silence for {seconds:g} s")
         if selected == "several":
             raise RemoteProtocolError(f"several meters have the address {self._address}: give more digits")
         return _SELECTED

@@ -121,10 +121,23 @@ def ask(connection: Connection, frame: Frame, options: Options) -> Procedure[Fra
         yield Send(connection.send(frame))
         try:
             return (yield from receive(connection, options))
-        except (RemoteProtocolError, TimedOut):
+        except RemoteProtocolError:
             if attempt == options.repeats:
                 raise
+        except TimedOut as error:
+            if attempt == options.repeats:
+                raise TimedOut(_silence(frame, len(connection.clear()), options)) from error
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _silence(frame: Frame, begun: int, options: Options) -> str:
+    """What did not come, with the figures by which a line is set up."""
+    address = None if isinstance(frame, Acknowledge) else frame.address
+    who = "the selected meter" if address == ADDRESS_SELECTED else f"meter {address}"
+    times = f"asked {options.repeats + 1} times" if options.repeats else "asked once"
+    if begun:
+        return f"{who} breaks off after {begun} bytes: silence of {options.gap_s:g} s, {times}"
+    return f"{who} is silent: {times}, answer timeout {options.answer_timeout_s:g} s"
 
 
 def initialise(connection: Connection, address: int, options: Options = DEFAULTS) -> Procedure[bool]:
