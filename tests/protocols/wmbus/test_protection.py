@@ -82,23 +82,6 @@ def test_how_much_is_announced_as_encrypted(field: int, available: int, size: in
     assert protection.encrypted_size(Configuration(field), available) == size
 
 
-@pytest.mark.parametrize(
-    ("data", "plain"),
-    [
-        ("0413d2040000", True),
-        ("2f2f0413d2040000", True),
-        ("0413d2040000426cbf25", True),
-        ("0413d204", False),
-        ("", False),
-        ("2f2f2f", False),
-        ("01ff0100", False),
-        ("ca11ab1e", False),
-    ],
-)
-def test_what_looks_like_records(data: str, plain: bool) -> None:
-    assert protection.looks_plain(bytes.fromhex(data)) is plain
-
-
 def test_more_is_announced_than_there_is() -> None:
     body = b"\x7a\x01\x00\x20\x05" + bytes(range(100, 120))
     decoded = read(framed(body), KEY)
