@@ -66,6 +66,13 @@ def test_a_sealed_meter_is_opened_with_its_key() -> None:
             ask(address, "read", sealed())
 
 
+def test_a_meter_that_seals_several_telegrams_is_read_to_the_last() -> None:
+    stored = bytes.fromhex("4413e8030000")
+    both = Slave(HEAT, 5, lambda: [(0x72, sealed_body(PRESENT + b"\x1f")), (0x72, sealed_body(stored))])
+    readings = ask(f"mbus://h/5?key={KEY.hex()}", "read", both)
+    assert readings[-1].series == "volume.s1"
+
+
 def test_a_key_is_never_shown() -> None:
     assert KEY.hex() not in str(driver_for(f"mbus://h/5?key={KEY.hex()}").url)
     with pytest.raises(LocalProtocolError, match="hex"):

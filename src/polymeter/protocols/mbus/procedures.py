@@ -7,7 +7,7 @@ Finding meters is in `search`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -156,8 +156,12 @@ def initialise(connection: Connection, address: int, options: Options = DEFAULTS
     return isinstance(answer, Acknowledge)
 
 
-def read(connection: Connection, address: int, options: Options = DEFAULTS) -> Procedure[list[Answer]]:
+def read(
+    connection: Connection, address: int, options: Options = DEFAULTS, keys: Sequence[bytes] = ()
+) -> Procedure[list[Answer]]:
     """REQ_UD2 until the meter has no more telegrams.
+
+    Whether it has more stands at the end of a telegram: of one that is encrypted only a key tells.
 
     Raises:
         TimedOut: the meter is silent.
@@ -173,16 +177,16 @@ def read(connection: Connection, address: int, options: Options = DEFAULTS) -> P
             if answers:
                 break
             raise RemoteProtocolError(f"meter {address} has no data: it only acknowledges")
-        answers.append(_answer(frame, address))
+        answers.append(_answer(frame, address, keys))
         if not answers[-1].body.more:
             break
     return answers
 
 
-def _answer(frame: LongFrame, address: int) -> Answer:
+def _answer(frame: LongFrame, address: int, keys: Sequence[bytes] = ()) -> Answer:
     if address not in _ANYWHERE and frame.address != address:
         raise RemoteProtocolError(f"meter {frame.address} answers in place of {address}", 5)
-    return Answer(frame, read_body(frame.data, 0, len(frame.data), frame.ci))
+    return Answer(frame, read_body(frame.data, 0, len(frame.data), frame.ci, keys=keys))
 
 
 def read_alarm(connection: Connection, address: int, options: Options = DEFAULTS) -> Procedure[int | None]:

@@ -42,7 +42,7 @@ from polymeter.protocols.wmbus.memory import Memory
 from polymeter.protocols.wmbus.receivers import IMST_START, SLIP_END, Wrapped, is_wrapped, unwrap
 from polymeter.protocols.wmbus.walk import Walk
 
-__all__ = ["PROTOCOL", "decode", "detect", "is_bare", "may_begin"]
+__all__ = ["PROTOCOL", "decode", "decode_message", "detect", "is_bare", "may_begin"]
 
 PROTOCOL: Final = "wmbus"
 _DEFAULTS: Final = DecodeOptions()
@@ -259,12 +259,7 @@ def _frame(walk: Walk, found: Wrapped | None, known: Frame | Format | None) -> D
     walk.leaf("L field", 0, 1, walk.data[0])
     link = telegram.link = decode_link(walk.data)
     _explain_link(walk, link)
-    try:
-        read_layers(walk, LINK_SIZE)
-    except RemoteProtocolError as error:
-        walk.problem(str(error), error.offset, invalid=True)
-        if walk.tree is not None:
-            walk.tree.unwind(1, error.offset)
+    _read_layers(walk, LINK_SIZE)
     meter = _identity(telegram.header) if isinstance(telegram.header, LongHeader) else _link_identity(link)
     if not why:
         why = f"a telegram from {found.receiver}, " if found is not None else ""
@@ -275,6 +270,33 @@ def _frame(walk: Walk, found: Wrapped | None, known: Frame | Format | None) -> D
         )
     words = radio_ci_name(telegram.ci) if telegram.ci is not None else None
     return _result(walk, meter, why, control_name(link.control) or "frame", words)
+
+
+def _read_layers(walk: Walk, at: int) -> None:
+    """Read all layers from `at` on; one that is not whole is a problem, and what was read before it stays."""
+    try:
+        read_layers(walk, at)
+    except RemoteProtocolError as error:
+        walk.problem(str(error), error.offset, invalid=True)
+        if walk.tree is not None:
+            walk.tree.unwind(1, error.offset)
+
+
+_NO_LINK: Final = LinkHeader(0, "@@@", "00000000", 0, 0)
+
+
+def decode_message(data: bytes, options: DecodeOptions = _DEFAULTS, *, explain: bool = True) -> Decoded:
+    """Decode what stands above another link layer than radio's, from its first CI field on. Never raises.
+
+    The layers above the link are the same on wire (EN 13757-7); who sent them only the message's own
+    header says.
+    """
+    walk = Walk(data, options, Memory(), Tree(data, "message", "message") if explain else None)
+    walk.telegram.link = _NO_LINK
+    _read_layers(walk, 0)
+    header, ci = walk.telegram.header, walk.telegram.ci
+    meter = _identity(header) if isinstance(header, LongHeader) else MeterIdentity()
+    return _result(walk, meter, "", "message", radio_ci_name(ci) if ci is not None else None)
 
 
 def _extent(data: bytes, form: Format | None) -> tuple[int, int]:
