@@ -26,6 +26,7 @@ from polymeter.protocols.wmbus.frames import (
     SYNC_B,
     Format,
     Frame,
+    counts_removed,
     decode_format_a,
     decode_format_b,
     decode_frame,
@@ -68,7 +69,7 @@ def detect(data: bytes) -> str | None:
         return "frame format B with a good CRC"
     # A text that begins with a solidus may have the length it spells, but is a read-out.
     text = all(32 <= byte < 127 or byte in b"\r\n\2\3" for byte in data[:32])
-    if not text and _chain(data):
+    if not text and (_chain(data) or _lacks_checksums(data)):
         return "a frame without CRC: its length, function, maker and CI field fit"
     return None
 
@@ -76,6 +77,11 @@ def detect(data: bytes) -> str | None:
 def is_bare(data: bytes) -> bool:
     """Whether data whose first byte may be that of a stick's frame begins with a frame of that length."""
     return data[:1] in _LENGTHS_OF_STICKS and _good_at(data, 0)[1] is not None
+
+
+def _lacks_checksums(data: bytes) -> bool:
+    """Whether the whole is a frame whose L still counts the checksums that are gone."""
+    return counts_removed(data) and may_begin(data)
 
 
 def _chain(data: bytes) -> bool:
@@ -187,6 +193,8 @@ def _good_at(data: bytes, at: int) -> tuple[int, Frame | None]:
         if has_format_b(data, start):
             end = start + data[start] + 1
             return end, _or_none(decode_format_b, data[start:end])
+    if not at and _lacks_checksums(data):
+        return len(data), decode_stripped(data)
     if first_block_fits(data, at) or not _plausible(data, at, len(data)):
         return at, None
     end = at + data[at] + 1
@@ -242,7 +250,7 @@ def _frame(walk: Walk, found: Wrapped | None, known: Frame | Format | None) -> D
         if isinstance(known, Frame):
             frame = known
             start = 2 if data[:2] in (SYNC_A, SYNC_B) else 0
-            end = start + _size_on_air(data[start], known.format)
+            end = min(start + _size_on_air(data[start], known.format), len(data))
         else:
             start, end = _extent(data, known)
             frame = _checked(data[start:end], start, known)
