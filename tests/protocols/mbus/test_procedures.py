@@ -125,6 +125,20 @@ def test_an_answer_that_breaks_off_is_told_with_the_silence_behind_it() -> None:
         conversation(mbus.read(Connection("master"), 5, once), [half])
 
 
+def test_a_line_that_babbles_on_is_given_up() -> None:
+    def line() -> Procedure[None]:
+        while True:
+            yield Send(bytes(range(0x20, 0x60)))
+
+    for procedure in (
+        mbus.read(Connection("master"), 5, QUICK),
+        mbus.scan_secondary(Connection("master"), options=QUICK),
+        mbus.scan_primary(Connection("master"), options=QUICK),
+    ):
+        with pytest.raises(RemoteProtocolError, match=r"\d{4} bytes came"):
+            run_simulated(procedure, line())
+
+
 def test_a_closed_line_is_told() -> None:
     def line() -> Procedure[None]:
         yield Receive(60.0)

@@ -58,6 +58,8 @@ __all__ = [
 ]
 
 _ANYWHERE = (ADDRESS_SELECTED, ADDRESS_TEST)
+NOISE_MAX: Final = 2048
+"""Bytes that may come in place of an answer, of which the longest has 261; what babbles on is no bus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +102,19 @@ def receive(connection: Connection, options: Options) -> Procedure[Frame]:
 
     Raises:
         TimedOut: none came, or not whole.
-        RemoteProtocolError: it is damaged.
+        RemoteProtocolError: it is damaged, or the line never falls silent.
     """
-    timeout_s = options.answer_timeout_s
+    timeout_s, heard = options.answer_timeout_s, 0
     while True:
         event = connection.next_event()
         if event is not NEED_DATA:
             return event  # type: ignore[return-value]
+        if heard > NOISE_MAX:
+            raise RemoteProtocolError(f"{heard} bytes came and no frame was among them")
         data = yield Receive(timeout_s)
         if not data:
             raise TransportError("the line was closed")
+        heard += len(data)
         connection.receive_data(data)
         timeout_s = options.gap_s
 

@@ -15,7 +15,7 @@ from polymeter.protocols.mbus.addresses import ANY, DIGITS, SecondaryAddress
 from polymeter.protocols.mbus.body import read_body
 from polymeter.protocols.mbus.connection import Connection
 from polymeter.protocols.mbus.frames import ADDRESS_SELECTED, SND_NKE, LongFrame, ShortFrame
-from polymeter.protocols.mbus.procedures import DEFAULTS, Answer, Options, ask
+from polymeter.protocols.mbus.procedures import DEFAULTS, NOISE_MAX, Answer, Options, ask
 from polymeter.protocols.mbus.tpl import LongHeader, medium_name
 from polymeter.protocols.procedure import Procedure, Receive, Send
 from polymeter.protocols.wire import RemoteProtocolError, TimedOut, TransportError
@@ -52,17 +52,25 @@ def _silently(_: str, __: float) -> None: ...
 
 
 def _heard(connection: Connection, frame: ShortFrame | LongFrame, options: Options) -> Procedure[bytes]:
-    """Say `frame` and give all that comes until silence; colliding answers are no frames."""
+    """Say `frame` and give all that comes until silence; colliding answers are no frames.
+
+    Raises:
+        RemoteProtocolError: it never falls silent: everything would seem to be a collision.
+    """
     connection.clear()
     yield Send(connection.send(frame))
-    try:
-        data = yield Receive(options.answer_timeout_s, options.gap_s)
-    except TimedOut:
-        return b""
-    if not data:
-        raise TransportError("the line was closed")
-    connection.receive_data(data)
-    return connection.clear()
+    heard, timeout_s = b"", options.answer_timeout_s
+    while len(heard) <= NOISE_MAX:
+        try:
+            data = yield Receive(timeout_s)
+        except TimedOut:
+            return heard
+        if not data and heard:
+            return heard
+        if not data:
+            raise TransportError("the line was closed")
+        heard, timeout_s = heard + data, options.gap_s
+    raise RemoteProtocolError(f"the line never falls silent: {len(heard)} bytes came for {frame.control:02X}")
 
 
 def _acknowledged(
