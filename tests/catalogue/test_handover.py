@@ -1,6 +1,8 @@
 """DLMS in wireless M-Bus is read by the decoder of DLMS, and radio's layers on wire by that of radio."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from polymeter.catalogue import decode_frames
 from polymeter.protocols.dlms import detect
@@ -102,3 +104,26 @@ def test_layers_that_are_not_whole_are_told() -> None:
     check_cover(frame.decoded)
     assert not frame.decoded.valid
     assert "AFL" in frame.decoded.errors[0].message
+
+
+@given(st.sampled_from([7, 8, 9, 10]), st.data())
+@settings(max_examples=200)
+def test_any_wired_message_is_read_or_refused(mode: int, data: st.DataObject) -> None:
+    message = bytearray(wired(mode)[6:-2])
+    for at in data.draw(st.lists(st.integers(0, len(message) - 1), max_size=4)):
+        message[at] = data.draw(st.integers(0, 255))
+    message[0] = data.draw(st.sampled_from([message[0], 0x90, 0x7B, 0x79, 0x69, 0x6B]))
+    sent = encode(LongFrame(0x08, 5, message[0], bytes(message[1:])))
+    for keys in ((), (KEY,)):
+        (frame,) = decode_frames(sent, "mbus", keys=keys)
+        check_cover(frame.decoded)
+
+
+@pytest.mark.parametrize("mode", [4, 5, 7, 8, 9, 10])
+def test_a_wired_message_whose_sender_nobody_names_stays_shut(mode: int) -> None:
+    header = bytes((7, 0, 0x10, mode)) + bytes.fromhex("1001000000000000")
+    afl = bytes.fromhex("90020000")
+    (frame,) = decode_frames(
+        encode(LongFrame(0x08, 5, afl[0], afl[1:] + b"\x7a" + header + bytes(32))), keys=(KEY,)
+    )
+    assert frame.decoded.encrypted

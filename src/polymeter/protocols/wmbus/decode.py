@@ -290,7 +290,7 @@ def _read_layers(walk: Walk, at: int) -> None:
             walk.tree.unwind(1, error.offset)
 
 
-_NO_LINK: Final = LinkHeader(0, "@@@", "00000000", 0, 0)
+_NO_LINK: Final = LinkHeader(0, "@@@", "00000000", 0, 0, bytes(8))
 
 
 def decode_message(data: bytes, options: DecodeOptions = _DEFAULTS, *, explain: bool = True) -> Decoded:
