@@ -184,7 +184,9 @@ def test_several_meters_with_one_primary_address_are_a_collision() -> None:
 
 def test_a_meter_that_acknowledges_and_has_no_data_is_a_meter() -> None:
     (found,) = primary(Slave(LongHeader("1", "PMX", 1, 4), 2, list))
-    assert found.primary == 2
+    assert found == Found(2, None)
+    (found,) = secondary(Slave(LongHeader("1", "PMX", 1, 4), 2, list))
+    assert found == Found(None, "00000001B8410104")
 
 
 def test_a_fixed_structure_tells_a_number_and_a_medium() -> None:
