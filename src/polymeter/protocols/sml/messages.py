@@ -44,7 +44,7 @@ class Message(NamedTuple):
         place = SERVERS.get(self.tag)
         if place is None or self.body.kind != LIST:
             return None
-        server: bytes | None = self.body.value[place].value
+        server: bytes | None = self.body.value[place].value or None  # an empty list is none, too
         return server
 
     @property
@@ -92,8 +92,8 @@ def decode_messages(content: bytes) -> list[Message]:
         RemoteProtocolError: one breaks coding, grammar or check sum.
     """
     found: list[Message] = []
-    at = 0
-    while at < len(content) and any(content[at:]):
+    at, end = 0, len(content.rstrip(b"\0"))
+    while at < end:
         message, problem = decode_message(content, at)
         if problem is not None:
             raise problem
