@@ -14,10 +14,10 @@ from polymeter.protocols.sml.elements import (
     read_element,
     unsigned,
 )
-from polymeter.protocols.sml.entries import Entry, sec_index, timestamp
+from polymeter.protocols.sml.entries import Entry, sec_index, time_element, timestamp
 from polymeter.protocols.sml.grammar import BODIES, TAGS, check_body, field, structure
 from polymeter.protocols.sml.messages import Message, decode_message, decode_messages, encode_message
-from polymeter.protocols.sml.meter import Meter, Setting, pushed, serve
+from polymeter.protocols.sml.meter import LIST_NAME, Meter, Setting, pushed, serve
 from polymeter.protocols.sml.procedures import (
     ask,
     exchange,
@@ -29,7 +29,7 @@ from polymeter.protocols.sml.procedures import (
     set_proc_parameter,
 )
 from polymeter.protocols.sml.pushes import PushedFrames
-from polymeter.protocols.sml.readings import ProfileRow, server_identity
+from polymeter.protocols.sml.readings import ProfileRow, identity, server_identity
 from polymeter.protocols.sml.recordings import Column, Recording, RecordingRow
 from polymeter.protocols.sml.requests import Answer, Options, request
 from polymeter.protocols.sml.transport import KERMIT, X25, Checksum, decode_frame, encode_frame
@@ -37,6 +37,7 @@ from polymeter.protocols.sml.transport import KERMIT, X25, Checksum, decode_fram
 __all__ = [
     "BODIES",
     "KERMIT",
+    "LIST_NAME",
     "PROTOCOL",
     "TAGS",
     "X25",
@@ -76,6 +77,7 @@ __all__ = [
     "get_proc_parameter",
     "get_profile_list",
     "get_profile_pack",
+    "identity",
     "integer",
     "listing",
     "next_frame",
@@ -88,6 +90,7 @@ __all__ = [
     "server_identity",
     "set_proc_parameter",
     "structure",
+    "time_element",
     "timestamp",
     "unsigned",
 ]

@@ -38,8 +38,6 @@ class ValList(NamedTuple):
     time: datetime | None
     """The meter's clock (actSensorTime), if it has one."""
     records: tuple[Record, ...]
-    content: bytes
-    """The messages of the whole answer, for whoever decodes them again."""
 
 
 class Profile(NamedTuple):
@@ -117,7 +115,6 @@ def val_list(answer: Answer) -> ValList:
         _field(message, "listName").value or None,
         instant(_field(message, "actSensorTime")),
         tuple(message_records(message, answer.content)),
-        answer.content,
     )
 
 

@@ -20,7 +20,7 @@ from polymeter.protocols.sml.elements import (
     read_element,
     unsigned,
 )
-from polymeter.protocols.sml.grammar import BODIES, SERVERS, check_body
+from polymeter.protocols.sml.grammar import BODIES, SERVERS, UNDESCRIBED, check_body
 from polymeter.protocols.sml.transport import CHECKSUMS, X25, Checksum
 from polymeter.protocols.wire import RemoteProtocolError
 
@@ -50,7 +50,7 @@ class Message(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the body's structure."""
-        return BODIES.get(self.tag, f"body {self.tag:08X}")
+        return BODIES.get(self.tag) or UNDESCRIBED.get(self.tag) or f"body {self.tag:08X}"
 
 
 def decode_message(
