@@ -187,6 +187,15 @@ def test_a_meter_goes_on_pushing_while_it_is_asked(name: str) -> None:
 
 
 @each_request
+def test_a_head_that_repeats_what_it_is_told_does_no_harm(name: str) -> None:
+    request = REQUESTS[name]
+    procedure = request.make(sml.Connection(), OPTIONS)
+    sent = advance(request.make(sml.Connection(), OPTIONS), None)
+    assert isinstance(sent, Send)
+    assert request.says(asked(procedure, change=lambda answer: sent.data + answer)) == request.wanted
+
+
+@each_request
 def test_a_meter_that_pushes_and_never_answers_ends_the_wait(name: str) -> None:
     with pytest.raises(TimedOut, match="none answers"):
         answered(name, change=lambda answer: PUSH * 40)

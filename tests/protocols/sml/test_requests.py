@@ -99,6 +99,13 @@ def test_a_file_of_others_answers_nothing() -> None:
     assert told(list.clear) is None
 
 
+def test_our_own_echo_answers_nothing() -> None:
+    def change(messages: list[Message]) -> None:
+        messages[:] = FILE
+
+    assert told(change) is None
+
+
 def absent(name: str) -> Message:
     return Message(FILE[1].transaction_id, 0, 0, TAGS[name], ABSENT)
 
