@@ -124,8 +124,15 @@ def test_a_tree_is_read_and_its_values_are_set_as_the_kinds_that_they_are() -> N
     def values() -> dict[str, object]:
         return {one.series: one.value for one in call(played, "read_parameter", ROOT.hex())}
 
-    before = values()
-    assert list(before.values()) == [-1, 5, b"name", 1]
+    root, log = "129-129:199.130.1*255", "129-129:199.137.225*255"
+    assert values() == {
+        root: -1,
+        f"{root}/129-129:199.130.2*255": 5,
+        f"{root}/129-129:199.130.3*255": b"name",
+        f"{root}/{log}/129-129:199.130.14*255": 1,
+    }
+    (state,) = call(played, "read_parameter", f"{root}/{log}")
+    assert (state.series, state.obis) == (f"{root}/{log}/129-129:199.130.14*255", "129-129:199.130.14*255")
     for path, value in [
         (f"{ROOT.hex()}/{NUMBER.hex()}", "0x1ff"),
         (f"129-129:199.130.1*255/{NAME.hex()}", "attic"),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
-from polymeter.catalogue import TelegramReading
+from polymeter.catalogue import TelegramReading, telegram_reading
 from polymeter.catalogue.decoding import key_bytes, named_frame
 from polymeter.drivers.driver import Row, argument_value, call, writing_call
 from polymeter.drivers.listening import ListeningDriver
 from polymeter.protocols import obis, sml
 from polymeter.protocols.procedure import Parity, Procedure
 from polymeter.protocols.sml.elements import BOOLEAN, INTEGER, OCTETS, UNSIGNED, Element
+from polymeter.protocols.sml.readings import object_name
 from polymeter.protocols.wire import Decoded, LocalProtocolError, Record, RemoteProtocolError
 from polymeter.transports.urls import URL
 
@@ -108,9 +110,17 @@ class SML(ListeningDriver):
 
     @call
     def read_parameter(self, path: str) -> Procedure[list[TelegramReading]]:
-        """Read what is at and below a path of the parameter tree, such as 8181C78201FF/8181C78203FF."""
-        found = yield from sml.get_proc_parameter(self._connection, _path(path), None, self._options)
-        return self._named(found.server, found.records)
+        """Read what is at and below a path of the parameter tree, such as 8181C78201FF/8181C78203FF.
+
+        Each value has the path that leads to it as its series: the same name may stand in many places.
+        """
+        places = _path(path)
+        found = yield from sml.get_proc_parameter(self._connection, places, None, self._options)
+        above = [object_name(place)[0] for place in places[:-1]]
+        return [
+            replace(telegram_reading(record, self.meter_type), series="/".join((*above, record.name)))
+            for record in found.records
+        ]
 
     @writing_call
     def write(self, path: str, value: str) -> Procedure[None]:
