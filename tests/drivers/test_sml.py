@@ -20,6 +20,7 @@ from polymeter.protocols.sml.elements import ABSENT, Element, listing
 from polymeter.protocols.wire import AccessDenied, LocalProtocolError, RemoteProtocolError, TransportError
 from polymeter.testing import simulated_meter
 from polymeter.transports.simulated import run_simulated
+from polymeter.transports.wrappers import replay
 from tests.protocols.sml.playing import LOG, NAME, NUMBER, PROFILE, ROOT, SERVER, START, STATE, Played, meter
 
 NOW = datetime(2026, 7, 1, 12, 3, 20, tzinfo=UTC)
@@ -229,6 +230,7 @@ class Signed(sml.Entry):
         ("checksum=md5", "checksum"),
         ("list=all", "hex digits"),
         ("meter=xyz", "server id must be given in hex"),
+        ("file=first", "'first' is no int"),
         ("username=☃", "Latin letters"),
     ],
 )
@@ -248,6 +250,17 @@ def test_who_gives_a_user_or_a_list_asks() -> None:
         ("?meter=0a01504d580000000001", True),
     ]:
         assert driver_for(f"sml://h:1{parameters}").listens is listens
+
+
+def test_a_recording_is_replayed_where_files_are_numbered() -> None:
+    recording: list[str] = []
+    with simulated(period=0) as address:
+        with polymeter.connect(address + "&file=5", record=recording.append) as asked:
+            energy = asked.read("1.8.0")
+    query = address.partition("?")[2]
+    assert replay(driver_for(f"sml://anywhere:1?{query}&file=5").read("1.8.0"), recording) == energy
+    with pytest.raises(LocalProtocolError, match="now"):
+        replay(driver_for(f"sml://anywhere:1?{query}").read("1.8.0"), recording)
 
 
 def test_on_a_bad_line_values_are_right_or_missing() -> None:

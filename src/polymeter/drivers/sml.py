@@ -44,6 +44,7 @@ class SML(ListeningDriver):
         "profiles": "pack or list: rows of a profile in one message, or in a message each (pack)",
         "days": "days of a profile to ask for at a time (7)",
         "checksum": "x25 or kermit, of what we send (x25)",
+        "file": "number after which files of requests are numbered, for recordings to be replayed (random)",
         "answer_timeout": "seconds to wait for an answer (10)",
         "repeats": "how often to ask again after silence (2)",
     }
@@ -76,7 +77,10 @@ class SML(ListeningDriver):
 
     def _new_connection(self) -> sml.Connection:
         checksum = _CHECKSUMS[self.url.choice("checksum", "x25", tuple(_CHECKSUMS))]
-        return sml.Connection(checksum, int.from_bytes(os.urandom(8), "big"))
+        given = self.url.parameters.get("file")
+        first = int.from_bytes(os.urandom(8), "big") if given is None else argument_value(given, int)
+        assert isinstance(first, int)  # it was asked for
+        return sml.Connection(checksum, first)
 
     def splitter(self) -> sml.PushedFrames:
         """What cuts the stream."""
