@@ -1,4 +1,4 @@
-"""SML, Smart Message Language: what German meters push at their optical and LMN ports, and answer when asked."""
+"""SML, Smart Message Language: what German meters push at optical and LMN ports, and answer when asked."""
 
 from polymeter.protocols.sml.answers import Parameter, ProcParameter, Profile, ValList
 from polymeter.protocols.sml.attentions import Attention
