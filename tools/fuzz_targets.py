@@ -102,6 +102,38 @@ def _checked_message(data: bytes) -> None:
     _decode(sml, data + b"\x63" + sml.X25.compute(data).to_bytes(2, "little") + b"\x00")
 
 
+def _asked_message(data: bytes) -> None:
+    """Put a message to a meter, and to a reader as the answer to each request, between open and close."""
+    from polymeter.protocols import sml
+    from polymeter.protocols.procedure import advance
+    from polymeter.protocols.wire import ProtocolError
+    from tests.protocols.sml.playing import OPTIONS, PROFILE, ROOT, SERVER, meter
+
+    checked = data + b"\x63" + sml.X25.compute(data).to_bytes(2, "little") + b"\x00"
+    (message,) = sml.decode_messages(checked)
+    played, line = meter(guarded=False, rows=3).meter, sml.Connection()
+    opened, _, closed = sml.pushed(SERVER, sml.sec_index(1), [], 1)
+    for procedure in (
+        sml.get_list(line, None, OPTIONS),
+        sml.get_proc_parameter(line, [ROOT], None, OPTIONS),
+        sml.get_profile_list(line, [PROFILE], options=OPTIONS),
+        sml.get_profile_pack(line, [PROFILE], options=OPTIONS),
+        sml.set_proc_parameter(line, [ROOT], sml.Parameter(ROOT), OPTIONS),
+    ):
+        sent = advance(procedure, None)
+        first, second, third = sml.decode_messages(sml.decode_frame(sent.data).content)  # type: ignore[union-attr]
+        line.send(played.answer((first, message._replace(transaction_id=second.transaction_id), third)))
+        advance(procedure, b"")
+        answer = [
+            one._replace(transaction_id=asked.transaction_id, element=None)
+            for one, asked in zip((opened, message, closed), (first, second, third), strict=True)
+        ]
+        try:
+            advance(procedure, line.send([one._replace(group=0, abort_on_error=0) for one in answer]))
+        except (StopIteration, ProtocolError):
+            continue
+
+
 def _pushed(protocol: str, data: bytes) -> None:
     """Feed a receiver of pushed frames in pieces of all sizes: every way gives the same frames."""
     from polymeter.protocols import p1, sml
@@ -121,6 +153,7 @@ EXTRA: dict[str, Target] = {
     "sml-push": Target(lambda: _cases("sml"), lambda data: _pushed("sml", data)),
     "p1-checked": Target(_p1_bodies, _checked_telegram),
     "sml-checked": Target(_sml_bodies, _checked_message),
+    "sml-asked": Target(_sml_bodies, _asked_message),
     "iec62056-21-reader": Target(_iec62056_21, lambda data: _hear("reader", "requested", data)),
     "iec62056-21-asking": Target(_iec62056_21, lambda data: _hear("reader", "asked", data)),
     "iec62056-21-meter": Target(_iec62056_21, lambda data: _hear("meter", "idle", data)),

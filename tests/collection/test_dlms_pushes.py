@@ -1,6 +1,5 @@
 """A gas meter's ciphered push comes by UDP, is opened with its own keys, and becomes readings."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ from polymeter.protocols.obis import parse
 from polymeter.protocols.wire import LocalProtocolError
 from polymeter.store import (
     ANY,
-    Frame,
     FrameStatus,
     SecretKey,
     Store,
@@ -36,6 +34,7 @@ from polymeter.store import (
     series,
 )
 from polymeter.transports import tcp
+from tests.collection.spooled import kept
 from tests.fleet import Fleet
 
 pytestmark = pytest.mark.anyio
@@ -103,18 +102,6 @@ async def volumes(store: Store) -> list[Decimal]:
     return sorted(one.value for one in found if one.value > 10_000)
 
 
-async def kept(store: Store) -> list[Frame]:
-    return list((await store.read(frames.page, ANY)).rows)
-
-
-async def arrived(store: Store, count: int) -> list[Frame]:
-    for _ in range(200):
-        if len(found := await kept(store)) >= count:
-            return found
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{len(await kept(store))} of {count} frames came")
-
-
 @pytest.fixture
 async def port(store: Store, clock: SimulatedClock, fleet: Fleet) -> AsyncIterator[int]:
     receiver = Receiver(ReceiverAddress("dlms", "127.0.0.1", 0, None, "udp"), fleet.id, store, clock)
@@ -139,7 +126,7 @@ async def test_a_ciphered_gas_push_over_udp_becomes_readings_with_units(
     meter = await store.write(registered, fleet)
     await give_keys(store, meter)
     send(port, sealed())
-    (frame,) = await arrived(store, 1)
+    (frame,) = await kept(store, 1)
     assert (frame.payload, frame.protocol, frame.organization) == (sealed(), "dlms", fleet.id)
     assert frame.peer.startswith("127.0.0.1:")
     assert frame.entrance == "dlms+udp://127.0.0.1:0"
@@ -166,7 +153,7 @@ async def test_an_unknown_meter_and_a_missing_key_wait_and_come_back_by_themselv
     store: Store, processor: Processor, fleet: Fleet, port: int
 ) -> None:
     send(port, sealed())
-    await arrived(store, 1)
+    await kept(store, 1)
     await processor.drain()
     (frame,) = await kept(store)
     assert (frame.status, frame.reason) == (
@@ -201,7 +188,7 @@ async def test_a_wrong_key_is_told_and_the_right_one_opens_what_waits(
     else:
         await give_keys(store, meter, auth=bytes(16))
     send(port, sealed())
-    await arrived(store, 1)
+    await kept(store, 1)
     await processor.drain()
     (frame,) = await kept(store)
     which = "encryption" if wrong == ENCRYPTION else "authentication"
@@ -217,14 +204,14 @@ async def test_a_replayed_or_lowered_counter_is_refused_after_a_restart_too(
 ) -> None:
     await give_keys(store, await store.write(registered, fleet))
     send(port, sealed(7))
-    await arrived(store, 1)
+    await kept(store, 1)
     await processor.drain()
     send(port, sealed(7))
-    await arrived(store, 2)
+    await kept(store, 2)
     send(port, sealed(6, volume=9999999))
-    await arrived(store, 3)
+    await kept(store, 3)
     send(port, sealed(8, volume=1456800))
-    await arrived(store, 4)
+    await kept(store, 4)
     await Processor(store, bus, SEALING).drain()
     assert [frame.reason for frame in await kept(store)] == [
         None,
@@ -241,7 +228,7 @@ async def test_reading_all_again_accepts_and_refuses_the_same(
     await give_keys(store, await store.write(registered, fleet))
     for number, counter in enumerate((7, 7, 9), 1):
         send(port, sealed(counter))
-        await arrived(store, number)
+        await kept(store, number)
     await processor.drain()
     before = [(frame.status, frame.reason) for frame in await kept(store)]
     assert [status for status, _ in before] == [FrameStatus.DONE, FrameStatus.QUARANTINED, FrameStatus.DONE]
@@ -255,11 +242,11 @@ async def test_frames_that_waited_for_a_key_are_judged_by_when_they_came(
 ) -> None:
     meter = await store.write(registered, fleet)
     send(port, sealed(5))
-    await arrived(store, 1)
+    await kept(store, 1)
     await processor.drain()
     await give_keys(store, meter)
     send(port, sealed(6))
-    await arrived(store, 2)
+    await kept(store, 2)
     await processor.drain()
     assert [frame.status for frame in await kept(store)] == [FrameStatus.QUARANTINED, FrameStatus.DONE]
     assert await store.write(reconsider) == 1
@@ -272,7 +259,7 @@ async def test_a_tag_without_ciphering_is_proven_too(
 ) -> None:
     meter = await store.write(registered, fleet)
     send(port, sealed(5, control=0x10))
-    await arrived(store, 1)
+    await kept(store, 1)
     await processor.drain()
     assert (await kept(store))[0].status is FrameStatus.QUARANTINED
     await give_keys(store, meter)
@@ -283,7 +270,7 @@ async def test_a_tag_without_ciphering_is_proven_too(
 
 async def test_a_datagram_may_hold_two_frames_and_noise_is_refused(store: Store, port: int) -> None:
     send(port, b"", b"noise", sealed()[:-1], b"\x00\x01\x00\x01\x00\x01\x00\x00", sealed(1) + sealed(2))
-    await arrived(store, 2)
+    await kept(store, 2)
     assert [frame.payload for frame in await kept(store)] == [sealed(1), sealed(2)]
 
 
@@ -296,7 +283,7 @@ async def test_a_stream_is_cut_by_the_lengths_in_its_headers(
     try:
         for at in range(0, len(data), 50):
             await stream.send(data[at : at + 50])
-        assert [frame.payload for frame in await arrived(store, 2)] == [sealed(1), sealed(2)]
+        assert [frame.payload for frame in await kept(store, 2)] == [sealed(1), sealed(2)]
     finally:
         await stream.close()
         await receiver.close()

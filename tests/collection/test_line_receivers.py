@@ -20,11 +20,13 @@ from polymeter.protocols.wmbus import LinkHeader
 from polymeter.protocols.wmbus.dongles import DONGLES
 from polymeter.protocols.wmbus.meter import Sender
 from polymeter.simulators import Settings, simulate
-from polymeter.store import ANY, Frame, Store, frames
+from polymeter.store import Frame, Store
 from polymeter.transports import serial
 from polymeter.transports.runners import run_blocking
+from tests.collection.spooled import kept
 from tests.dongles import AMB, CUL, IMST, Stick, plugged_in
 from tests.fleet import Fleet
+from tests.patience import until
 from tests.platform import free_port
 from tests.rfc2217 import serial_server
 from tests.transports.test_serial import Far
@@ -38,15 +40,6 @@ STICKS: dict[str, type[Stick]] = {"cul": CUL, "amb8465": AMB, "im871a": IMST}
 
 def radio(litres: int) -> bytes:
     return Sender(LINK).telegram(b"\x04\x13" + litres.to_bytes(4, "little"), access_number=litres & 255)
-
-
-async def kept(store: Store, count: int) -> list[Frame]:
-    for _ in range(1500):
-        rows = (await store.read(frames.page, ANY)).rows
-        if len(rows) >= count:
-            return list(rows)
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{len(rows)} of {count} frames came")
 
 
 def litres(found: list[Frame]) -> list[int]:
@@ -214,11 +207,7 @@ async def test_a_quiet_line_is_opened_anew_and_nothing_is_said(
     stick, link = CUL(), tmp_path / "stick"
     with structlog.testing.capture_logs() as said, port(plugged_in(stick), link):
         async with receiving(store, clock, fleet, f"wmbus+serial://{link}?dongle=cul"):
-            for _ in range(500):
-                if stick.commands.count(b"brt") >= 3:
-                    break
-                await asyncio.sleep(0.02)
-    assert stick.commands.count(b"brt") >= 3
+            await until(lambda: stick.commands.count(b"brt") >= 3, "the third set-up")
     assert not [one for one in said if one["log_level"] in ("warning", "error")]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,10 +15,12 @@ from polymeter.domain import SimulatedClock
 from polymeter.protocols.wire import LocalProtocolError
 from polymeter.protocols.wmbus import LinkHeader, encode_format_a
 from polymeter.protocols.wmbus.meter import Sender
-from polymeter.store import ANY, Frame, Store, StoreUnavailable, frames, new_uid
+from polymeter.store import Frame, Store, StoreUnavailable, new_uid
 from polymeter.transports import mqtt
 from polymeter.transports.mqtt import Broker, publishing, subscribed
+from tests.collection.spooled import kept
 from tests.fleet import Fleet
+from tests.patience import until
 from tests.vectors import load_vectors, telegram
 from tools.control import Client
 
@@ -61,23 +63,6 @@ async def publish(broker: Broker, topic: str, *payloads: bytes) -> None:
     async with publishing(broker) as publisher:
         for payload in payloads:
             await publisher.publish(topic, payload)
-
-
-async def until(true: Callable[[], Any], what: str = "it") -> None:
-    for _ in range(500):
-        if true():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{what} did not come")
-
-
-async def kept(store: Store, count: int) -> list[Frame]:
-    for _ in range(500):
-        rows = (await store.read(frames.page, ANY, limit=100_000)).rows
-        if len(rows) >= count:
-            return list(rows)
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{len(rows)} of {count} frames came")
 
 
 async def session(where: ReceiverAddress, broker: Broker) -> None:

@@ -1,6 +1,5 @@
 """Telegrams of the air are kept as they came, whatever form the receiver gave them; nobody is answered."""
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -10,19 +9,11 @@ from polymeter.collection import Receiver, ReceiverAddress
 from polymeter.domain import SimulatedClock
 from polymeter.simulators import Settings
 from polymeter.simulators.wmbus import push
-from polymeter.store import ANY, Store, frames
+from polymeter.store import Store
+from tests.collection.spooled import kept
 from tests.fleet import Fleet
 
 pytestmark = pytest.mark.anyio
-
-
-async def kept(store: Store, count: int) -> list[bytes]:
-    for _ in range(200):
-        rows = (await store.read(frames.page, ANY)).rows
-        if len(rows) >= count:
-            return [frame.payload for frame in rows]
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"{len(rows)} frames kept, {count} were sent")
 
 
 @pytest.mark.parametrize("line", ["tcp", "udp"])
@@ -35,7 +26,7 @@ async def test_pushed_telegrams_are_kept_and_open_with_their_keys(
     try:
         settings = Settings(count=4, seed=3, config={"format": form})
         meters = await push(settings, f"wmbus+{line}://127.0.0.1:{port}", rounds=2)
-        payloads = await kept(store, 8)
+        payloads = [frame.payload for frame in await kept(store, 8)]
     finally:
         await receiver.close()
     assert sorted(_ids(payloads)) == sorted(2 * [meter.id for meter in meters])

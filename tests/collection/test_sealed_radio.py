@@ -1,6 +1,5 @@
 """Telegrams of radio meters are opened with the keys of their meter, and wait with their reason otherwise."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,6 +29,7 @@ from polymeter.store import (
     secrets,
 )
 from polymeter.transports import tcp
+from tests.collection.spooled import kept
 from tests.fleet import Fleet, make
 from tests.vectors import load_vectors
 
@@ -62,10 +62,6 @@ async def spool(store: Store, fleet: Fleet | None, *payloads: bytes, at: datetim
     received = at or datetime(2026, 3, 1, 12, tzinfo=UTC)
     owner = fleet.id if fleet is not None else None
     await store.spool([Frame("wmbus", each, received, new_uid(), organization=owner) for each in payloads])
-
-
-async def kept(store: Store) -> list[Frame]:
-    return list((await store.read(frames.page, ANY)).rows)
 
 
 async def outcomes(store: Store) -> list[tuple[FrameStatus, str | None]]:
@@ -406,10 +402,7 @@ async def test_of_strangers_only_the_newest_telegrams_are_kept_where_the_entranc
             for one in (stranger, sender(0)):
                 await line.send(one.telegram(records(count, 1)))
         await line.close()
-        for _ in range(500):
-            if len(await kept(store)) == 10:
-                break
-            await asyncio.sleep(0.02)
+        await kept(store, 10)
     finally:
         await receiver.close()
     # An entrance without such a word keeps all.

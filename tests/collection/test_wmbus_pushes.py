@@ -26,6 +26,8 @@ from polymeter.simulators.wmbus import RadioMeter
 from polymeter.store import ANY, Frame, FrameStatus, Store, channels, frames, meters, readings, series, staged
 from polymeter.transports.mqtt import Broker, Subscription, subscribed
 from polymeter.transports.urls import URL
+from tests.collection.spooled import kept
+from tests.patience import until
 from tests.platform import Served, free_port
 
 pytestmark = pytest.mark.anyio
@@ -120,11 +122,12 @@ async def bring_in(folder: Path, environment: dict[str, str]) -> None:
 
 async def all_read(url: str) -> list[Frame]:
     async with await Store.open(url) as store:
-        for _ in range(1500):
-            if not await store.read(frames.waiting):
-                return list((await store.read(frames.page, ANY, limit=100_000)).rows)
-            await asyncio.sleep(0.02)
-        raise AssertionError("frames wait for ever")
+
+        async def none_waits() -> bool:
+            return not await store.read(frames.waiting)
+
+        await until(none_waits, "the reading of all frames")
+        return await kept(store)
 
 
 async def days_in(url: str) -> dict[str, set[int]]:
@@ -141,12 +144,11 @@ async def days_in(url: str) -> dict[str, set[int]]:
 
 
 async def until_day(url: str, day: int, *lines: str) -> None:
-    for _ in range(200):
-        there = await days_in(url)
-        if all(day in there[line] for line in lines):
-            return
-        await asyncio.sleep(0.3)
-    raise AssertionError(f"day {day} did not come: {there}")
+    async def there() -> bool:
+        found = await days_in(url)
+        return all(day in found[line] for line in lines)
+
+    await until(there, f"day {day}")
 
 
 @pytest.fixture

@@ -140,6 +140,34 @@ def test_a_meter_found_by_both_ways_is_told_once() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("mbus://h/255", "a primary address is 0 to 250"),
+        ("mbus://h/5?address=6", "two addresses are given: 5 and 6"),
+        ("mbus://h/5?repeats=21", "repeats must be 0 to 20"),
+        ("mbus://h/12G45678", "12G45678"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told_before_anything_is_sent(address: str, words: str) -> None:
+    with pytest.raises(LocalProtocolError, match=words):
+        driver_for(address)
+
+
+def test_without_an_address_it_is_asked_which_meter() -> None:
+    with pytest.raises(LocalProtocolError, match="which meter"):
+        ask("mbus://h:10001", "read", slave())
+
+
+def test_an_application_is_reset_and_a_rate_is_set() -> None:
+    meter = slave()
+    ask("mbus://h/5", "reset", meter, subcode=0x10)
+    with pytest.raises(TimedOut):
+        ask("mbus://h/6", "reset", meter, subcode=0x10)
+    assert ask("mbus+serial:///dev/ttyS9?baud=300&address=5", "set_baud", meter, baud=2400) is True
+    assert [(record.name, record.value) for record in meter.written] == [("baud rate", 2400)]
+
+
 @pytest.mark.parametrize("arguments", [{"by": "smell"}, {"first": 9, "last": 3}, {"last": 251}])
 def test_a_scan_of_nonsense_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(LocalProtocolError):

@@ -15,6 +15,7 @@ from polymeter.domain import Source
 from polymeter.simulators import Settings, simulate
 from polymeter.store import ANY, FrameStatus, Store, channels, frames, meters, readings
 from tests.engines import Databases
+from tests.patience import until
 from tests.platform import Poster, Pusher, Served, settled
 
 pytestmark = pytest.mark.anyio
@@ -36,11 +37,10 @@ def polled(tx: Any) -> int:
 
 
 async def all_frames_read(store: Store) -> None:
-    for _ in range(600):
-        if not (await store.read(frames.waiting)):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("frames still wait after 60 s")
+    async def none_waits() -> bool:
+        return not await store.read(frames.waiting)
+
+    await until(none_waits, "the reading of all frames")
 
 
 async def torture(folder: Path, url: str, environment: dict[str, str]) -> None:

@@ -17,13 +17,14 @@ from polymeter.messages import STORED, NewMeterReading, encode, routing_key
 from polymeter.services import Problem, stream
 from polymeter.services.stream import Stream
 from polymeter.store import ANY, readings
+from tests.patience import PATIENCE_S
 from tests.web import NOW, Web, platform, reading, run, sqlite_url
 
 
 async def heard(events: AsyncIterator[bytes], number: int) -> list[bytes]:
     """The next so many events that are more than a comment."""
     found: list[bytes] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(found) < number:
             event = await anext(events)
             if not event.startswith(b":"):
@@ -120,10 +121,10 @@ def test_the_route_streams_events(tmp_path: Path) -> None:
                 "client": ("127.0.0.1", 1),
             }
             task = asyncio.create_task(web.app(scope, receive, send))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await begun.wait()
             await deliver(web, web.mine.tokens["every scope"], "Stadtwerke-1")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await task
             assert any(b'"meter":"Stadtwerke-1"' in part for part in got)
 

@@ -10,6 +10,7 @@ import pytest
 
 from polymeter.protocols import sml
 from polymeter.protocols.procedure import Receive, Send, advance
+from polymeter.protocols.sml.requests import request_file
 from polymeter.protocols.wire import Decoded, LocalProtocolError, TimedOut
 from polymeter.simulators import Settings
 from polymeter.simulators.registry import simulator_named
@@ -96,6 +97,7 @@ def test_it_pushes_until_nobody_listens() -> None:
         ({"checksum": "md5"}, "checksum must be x25 or kermit"),
         ({"colour": "red"}, "has no setting 'colour'"),
         ({"period": "often"}, "period must be a number"),
+        ({"username": 5}, "username must be a text"),
     ],
 )
 def test_a_setting_that_is_wrong_is_told(config: dict[str, Any], words: str) -> None:
@@ -109,3 +111,44 @@ def test_an_address_names_its_meter() -> None:
         f"sml://127.0.0.1:5?meter=0a01504d58000000000{number}" for number in (1, 2)
     ]
     assert head.addresses("::1", 5)[0].startswith("sml://[::1]:5?")
+
+
+def test_a_meter_that_does_not_push_has_an_address_that_asks() -> None:
+    make = simulator_named("sml")
+    (address,) = make(Settings(config={"period": 0})).addresses("h", 1)
+    assert address.endswith("&access=request")
+    (address,) = make(Settings(config={"username": "a b", "password": "ä&"})).addresses("h", 1)
+    assert address.endswith("?meter=0a01504d580000000001&username=a%20b&password=%C3%A4%26")
+
+
+def asked(
+    request: sml.Message, *, count: int = 1, server: bytes | None = None, clock: bool = True
+) -> list[str]:
+    """The names of what a line says to one request."""
+    line = simulator_named("sml")(Settings(count, 1, lambda: NOON, {"period": 0, "clock": clock})).serve()
+    advance(line, None)
+    file = request_file([request], sml.Options(server))
+    step = advance(line, sml.Connection().send(file))
+    if not isinstance(step, Send):
+        return []
+    assert all(decoded.valid for decoded in sml.decode(step.data))
+    return [message.name for message in sml.decode_messages(sml.decode_frame(step.data).content)]
+
+
+def test_of_many_meters_the_one_that_is_named_answers() -> None:
+    options = {number: sml.Options(bytes.fromhex(f"0a01504d58000000000{number}")) for number in (1, 2, 3)}
+    for number in (1, 2):
+        told = asked(sml.request("GetList.Req", options[number]), count=2, server=options[number].server)
+        assert told == ["PublicOpen.Res", "GetList.Res", "PublicClose.Res"]
+    assert asked(sml.request("GetList.Req"), count=2) == []
+    told = asked(sml.request("GetList.Req", options[3]), count=2, server=options[3].server)
+    assert told == ["Attention.Res", "PublicClose.Res"]
+    assert asked(sml.request("GetList.Req"))[1] == "GetList.Res"
+
+
+@pytest.mark.parametrize("clock", [True, False])
+@pytest.mark.parametrize("path", ["8181c78612ff", "8181c78613ff"])
+def test_every_profile_is_kept_with_or_without_a_clock(path: str, clock: bool) -> None:
+    places = sml.listing(sml.octets(bytes.fromhex(path)))
+    told = asked(sml.request("GetProfilePack.Req", parameterTreePath=places), clock=clock)
+    assert told[1] == "GetProfilePack.Res"

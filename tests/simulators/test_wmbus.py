@@ -17,6 +17,7 @@ from polymeter.simulators.registry import simulator_named
 from polymeter.simulators.wmbus import RadioMeter
 from polymeter.transports import tcp, udp
 from polymeter.transports.mqtt import Broker, subscribed
+from tests.patience import PATIENCE_S, until
 from tests.platform import free_port
 
 pytestmark = pytest.mark.anyio
@@ -114,10 +115,7 @@ async def test_meters_are_dealt_out_among_the_receivers_that_are_named() -> None
     config = {"push": push, "interval": 0.001, "format": "line"}
     try:
         async with simulate("wmbus", Settings(count=4, config=config)):
-            for _ in range(500):
-                if all(len(ids) == 2 for ids in heard.values()):
-                    break
-                await asyncio.sleep(0.01)
+            await until(lambda: all(len(ids) == 2 for ids in heard.values()), "two meters on each line")
     finally:
         await streams.close()
         await datagrams.close()
@@ -150,7 +148,7 @@ async def test_a_receiver_that_is_not_there_is_tried_again(monkeypatch: pytest.M
         await asyncio.sleep(0.05)
         server = tcp.TCPServer(connection)
         await server.listen("127.0.0.1", port)
-        await asyncio.wait_for(came.wait(), 10)
+        await asyncio.wait_for(came.wait(), PATIENCE_S)
         await server.close()
 
 

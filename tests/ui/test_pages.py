@@ -24,6 +24,7 @@ from polymeter.messages import encode
 from polymeter.services import accounts
 from polymeter.services.sessions import COOKIE
 from polymeter.store import meters, series
+from tests.patience import PATIENCE_S
 from tests.web import NOW, PASSWORD, Web, platform, reading, run, sqlite_url
 
 METER = "Stadtwerke-1"
@@ -231,7 +232,7 @@ async def arrives(web: Web, page: Page, selector: str, value: str) -> None:
     async with web.client(web.mine.tokens["every scope"]) as client:
         body = encode(reading(METER, at, value))
         assert (await client.post("/v1/metering/new-meter-readings", content=body)).status_code == 201
-    await page.wait_for_selector(f"{selector}:text-is('{value}')", timeout=5000)
+    await page.wait_for_selector(f"{selector}:text-is('{value}')", timeout=PATIENCE_S * 1000)
     await asyncio.sleep(1)  # the next value must be of another second
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "decode_frames",
     "input_bytes",
     "key_bytes",
+    "named_frame",
     "prove",
     "telegram_bytes",
     "tree_text",
@@ -226,14 +227,14 @@ def decode_frames(
         detected = (candidate for candidate in PROTOCOLS.values() if candidate.detect(data))
         chosen = _telegram_inside(data, options) or next(detected, None)
     if chosen is None:
-        return [_named(_unknown(data), options, explain)]
+        return [named_frame(_unknown(data), options, explain=explain)]
     taught: dict[str, Any] = {}
     if context and chosen.memory is not None:
         taught = {"memory": chosen.memory()}
         for earlier in context:
             chosen.decode(input_bytes(earlier), options, explain=False, **taught)
     return [
-        _named(decoded, options, explain, meter_type)
+        named_frame(decoded, options, explain=explain, meter_type=meter_type)
         for decoded in chosen.decode(data, options, explain=explain, **taught)
     ]
 
@@ -247,9 +248,14 @@ def _telegram_inside(data: bytes, options: DecodeOptions) -> Protocol | None:
     return p1 if all(one.valid and not one.encrypted for one in opened) else None
 
 
-def _named(
-    decoded: Decoded, options: DecodeOptions, explain: bool, meter_type: MeterType | None = None
+def named_frame(
+    decoded: Decoded,
+    options: DecodeOptions = DecodeOptions(),
+    *,
+    explain: bool = False,
+    meter_type: MeterType | None = None,
 ) -> Frame:
+    """What a protocol decoded under the names of the catalogue; the meter's type is found unless given."""
     decoded = hand_over(decoded, options, explain=explain)
     meter_type = meter_type or find_type(decoded.protocol, _facts(decoded))
     if meter_type is not None and meter_type.payloads:

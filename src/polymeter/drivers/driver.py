@@ -89,7 +89,7 @@ class Driver:
     """Baud rate, bits and parity that a serial line begins with."""
     has_path: ClassVar[bool] = False
     """Whether the address's path names the meter, as on a bus."""
-    listens: ClassVar[bool] = False
+    listens: bool = False
     """Whether the meter sends by itself: datagrams then come to a port of ours."""
     parameters: ClassVar[Mapping[str, str]] = {}
     """The address parameters this driver understands, with what they mean."""

@@ -154,7 +154,6 @@ def test_pitfall_06_dates() -> None:
     assert value("046d1d0a15a4") == datetime(2080, 4, 21, 10, 29)
     assert value("046d1d0a35a4") == datetime(1981, 4, 21, 10, 29)
     assert value("046dffffffff") is None
-    assert value("046d9d0a3534") is None
     assert value("046d1d0a353d") is None
     assert value("026cffff") is None
     assert value("026c0000") is None
@@ -165,7 +164,6 @@ def test_pitfall_06_dates() -> None:
     assert value("046d1e1f3534") == "2025-04-21 *:30"
     assert value("026c3534") == date(2025, 4, 21)
     assert value("066d1e1d4a353411") == datetime(2025, 4, 21, 10, 29, 30)
-    assert value("066d1e9d4a353411") is None
     assert value("066d1e1d5f353411") == "2025-04-21 *:29:30"
     assert value("066d3f3f1f353411") == "2025-04-21 *:*:*"
     assert value("066d1e1d4ae1f111") == "*-01-01 10:29:30"
@@ -178,6 +176,20 @@ def test_pitfall_06_dates() -> None:
     assert isinstance(winter, datetime)
     assert isinstance(summer, datetime)
     assert (winter.fold, summer.fold) == (1, 0)
+
+
+@pytest.mark.parametrize("doubted", ["046d9d0a3534", "066d1e9d4a353411"])
+def test_pitfall_06_a_time_that_the_meter_doubts_is_told_with_its_doubt(doubted: str) -> None:
+    found = mbus.decode_records(bytes.fromhex("041301000000" + doubted))
+    assert [problem.message for problem in found.problems] == ["the meter says of time: not valid"]
+    volume, clock = found.records
+    assert isinstance(clock.value, datetime)
+    assert clock.value.replace(second=0, fold=0) == datetime(2025, 4, 21, 10, 29)
+    assert (volume.time, found.broken) == (None, False)
+    (sure,) = mbus.decode_records(bytes.fromhex("046d1d0a3534")).records
+    assert sure.time == datetime(2025, 4, 21, 10, 29)
+    assert value("046d80000000") is None
+    assert value("066d008000000000") is None
 
 
 def test_pitfall_07_extensions() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from polymeter.protocols import mbus
 from polymeter.protocols.mbus import ANY, Bus, Connection, Found, LongHeader, Options, SecondaryAddress, Slave
 from polymeter.protocols.mbus.fixed import FixedData, encode_fixed
-from polymeter.protocols.procedure import Procedure
+from polymeter.protocols.procedure import Procedure, Receive
+from polymeter.protocols.wire import TransportError
 from polymeter.transports.simulated import run_simulated
 from tests.protocols.mbus.line import conversation
 
@@ -107,6 +108,36 @@ def test_a_meter_that_is_selected_and_silent_is_noted() -> None:
         [None, b"\xe5", None, None],
     )
     assert found == [Found(None, "12345678B8410104")]
+
+
+def asked(*answers: bytes | None, address: str = "12345678B8410104") -> list[Found]:
+    """What a search for one address finds on a line that says this."""
+    search = mbus.scan_secondary(Connection("master"), SecondaryAddress.parse(address), QUICK)
+    return conversation(search, list(answers))[0]
+
+
+def test_one_byte_of_noise_is_asked_again_and_is_no_meter() -> None:
+    assert asked(None, b"\x41", b"\x41") == []
+    (found,) = asked(None, b"\x41", b"\xe5", None, None)
+    assert not found.collision
+
+
+def test_who_is_selected_and_answers_with_less_than_a_header_is_told_as_a_collision() -> None:
+    answer = mbus.encode(mbus.LongFrame(8, 1, 0x72, b"short"))
+    (found,) = asked(None, b"\xe5", answer, answer)
+    assert (found.secondary, found.collision) == ("12345678B8410104", True)
+
+
+def test_who_is_selected_and_acknowledges_the_request_is_one_meter_without_data() -> None:
+    assert asked(None, b"\xe5", b"\xe5") == [Found(None, "12345678B8410104")]
+
+
+def test_a_line_that_closes_ends_the_search() -> None:
+    search = mbus.scan_secondary(Connection("master"), ANY, QUICK)
+    effect = next(search)
+    with pytest.raises(TransportError, match="closed"):
+        while True:
+            effect = search.send(b"" if isinstance(effect, Receive) else None)
 
 
 def test_data_that_overlaps_to_something_sound_is_not_believed() -> None:

@@ -59,11 +59,34 @@ def test_a_time_shows_which_it_is(time: sml.Element, name: str) -> None:
 
 def test_an_unknown_body_is_shown_as_it_is() -> None:
     body = sml.listing(sml.unsigned(1, 1), sml.listing(sml.octets(b"x")))
-    tree = explained(sml.Message(b"1", 0, 0, 0x0801, body))
-    assert tree.children[1].name == "body 00000801"
+    tree = explained(sml.Message(b"1", 0, 0, 0x0A42, body))
+    assert tree.children[1].name == "body 00000A42"
     (tag,) = named(tree, "tag")
     assert tag.meaning == "unknown"
     assert [node.name for node in named(tree, "body")[0].children] == ["list", "[0]", "[1]"]
+
+
+def test_a_body_of_which_only_the_name_is_known_has_its_name() -> None:
+    tree = explained(sml.Message(b"1", 0, 0, 0x0801, sml.listing(sml.unsigned(1, 1))))
+    assert tree.children[1].name == "GetCosem.Res"
+    assert [node.meaning for node in named(tree, "tag")] == ["GetCosem.Res"]
+
+
+def test_what_follows_an_error_is_told_in_words() -> None:
+    for abort, words in [(0, None), (1, "go on with the next group"), (255, "stop at once"), (7, None)]:
+        closed = sml.pushed(SERVER, sml.sec_index(5), [], 1)[2]._replace(abort_on_error=abort)
+        assert [node.meaning for node in named(explained(closed), "abortOnError")] == [words]
+
+
+def test_every_element_of_a_path_has_its_code() -> None:
+    places = sml.listing(*(sml.octets(bytes((129, 129, 199, 130, n, 255))) for n in (1, 2)))
+    asked = sml.request("GetProcParameter.Req", parameterTreePath=places)
+    (path,) = named(explained(asked), "parameterTreePath")
+    assert [node.meaning for node in path.children] == [
+        None,
+        "129-129:199.130.1*255",
+        "129-129:199.130.2*255",
+    ]
 
 
 def test_a_unit_that_nobody_knows_is_none() -> None:

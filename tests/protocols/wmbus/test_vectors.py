@@ -24,8 +24,6 @@ NOT_MET = {
     "supercal-1": "target_date",
     # Day 0 of month 0 is no date.
     "emerlin868-2": "target_date",
-    # The meter says that its clock is invalid (bit IV of type F).
-    "waterstarm-8": "meter_datetime",
 }
 """Cases with one value that the standard's own rules give otherwise than their source."""
 

@@ -34,6 +34,7 @@ __all__ = [
     "encode_text",
     "encode_time",
     "exact",
+    "is_doubted",
 ]
 
 exact: Final = Context(prec=999, Emin=-999999, Emax=999999)
@@ -212,8 +213,6 @@ def decode_date_time(data: bytes) -> datetime | str | None:
     hour that comes twice in autumn the summer-time bit tells which one (`datetime.fold`).
     """
     minute, hour, low, high = data
-    if minute & 0x80:
-        return None
     year = _year(low, high, hour >> 5 & 3)
     try:
         return datetime(  # noqa: DTZ001 - naive: the zone is the meter's
@@ -227,14 +226,14 @@ def decode_date_time(data: bytes) -> datetime | str | None:
     except ValueError:
         pass
     shown = _time_pattern(hour & 0x1F, minute & 0x3F)
-    if shown is None:
+    if shown is None or is_doubted(data):
         return None
     date_shown = _pattern(low & 0x1F, high & 0x0F, year, low, high, "*" in shown)
     return None if date_shown is None else f"{date_shown} {shown}"
 
 
 def encode_date_time(value: datetime | str | None, *, summer: bool = False) -> bytes:
-    """Type F. `None` is a time that is not valid; `summer` sets the summer-time bit.
+    """Type F. `None` is no time, and not valid; `summer` sets the summer-time bit.
 
     Raises:
         LocalProtocolError: the year cannot be told in it, or the text is no time.
@@ -257,8 +256,6 @@ def decode_local_time(data: bytes) -> datetime | str | None:
     A recurring time is text with ``*`` for every, as in type F.
     """
     second, minute, hour, low, high, _ = data
-    if minute & 0x80:
-        return None
     year, month, day = _year(low, high, 0), high & 0x0F, low & 0x1F
     try:
         return datetime(  # noqa: DTZ001 - naive: the zone is the meter's
@@ -267,7 +264,7 @@ def decode_local_time(data: bytes) -> datetime | str | None:
     except ValueError:
         pass
     shown = _time_pattern(hour & 0x1F, minute & 0x3F, second & 0x3F)
-    if shown is None:
+    if shown is None or is_doubted(data):
         return None
     date_shown = _pattern(day, month, year, low, high, "*" in shown)
     return None if date_shown is None else f"{date_shown} {shown}"
@@ -291,6 +288,11 @@ def encode_local_time(value: datetime | str | None, *, summer: bool = False) -> 
         leap = isleap(year)
     clock = bytes((second | summer << 6 | leap << 7, minute, hour | weekday << 5))
     return clock + _date_bytes(_short_year(year), month, day) + bytes((week | summer << 6,))
+
+
+def is_doubted(data: bytes) -> bool:
+    """Whether the meter itself says of a time of type F or I that it is not valid: its clock was lost."""
+    return bool(data[0 if len(data) == 4 else 1] & 0x80)
 
 
 def decode_time(data: bytes) -> time | str | None:

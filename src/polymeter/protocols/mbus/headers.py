@@ -43,7 +43,7 @@ class Layout(NamedTuple):
     subunit: int
     function: str
     notable: bool
-    """Whether the record is more than a value: the time of others, or one the meter calls wrong."""
+    """Whether the record may be more than a value: the time of others, or one the meter calls wrong."""
     meaning: Meaning
     field: int
 
@@ -138,7 +138,7 @@ def _learn(header: bytes, text: str, command: bool) -> Layout:
         tariff,
         subunit,
         FUNCTIONS[dif >> 4 & 3],
-        meaning.point or meaning.error is not None,
+        meaning.kind == "date" or meaning.point or meaning.error is not None,
         meaning,
         field,
     )

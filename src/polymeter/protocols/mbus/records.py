@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Final, NamedTuple
 
+from polymeter.protocols.mbus.data_types import decode_date_time, decode_local_time, is_doubted
 from polymeter.protocols.mbus.headers import Layout, layout, remembered
 from polymeter.protocols.wire import Problem, Record, RemoteProtocolError, Value
 
@@ -130,9 +131,10 @@ def _walk(data: bytes, at: int, layer: int, command: bool, found: Records, msb_f
             if stop > end:
                 _break(found, f"{name} needs {size} bytes, {end - at} are left", start, end, layer)
                 break
-            value = convert(data[at:stop] if not msb_first else _turned(data[at:stop], plan))
+            content = data[at:stop] if not msb_first else _turned(data[at:stop], plan)
+            value = convert(content)
             if notable:
-                value = _note(plan, value, len(records), start, layer, found, points)
+                value = _note(plan, value, content, len(records), start, layer, found, points)
             raw = data[start:stop]
             # fmt: off
             append(new(Record, (
@@ -245,14 +247,25 @@ def _text_at(data: bytes, at: int) -> str | None:
 
 
 def _note(
-    plan: Layout, value: Value, index: int, start: int, layer: int, found: Records, points: list[int]
+    plan: Layout,
+    value: Value,
+    data: bytes,
+    index: int,
+    start: int,
+    layer: int,
+    found: Records,
+    points: list[int],
 ) -> Value:
     """Remember a time of other records; tell what the meter says is wrong with this one."""
     meaning = plan.meaning
+    if value is not None and plan.convert in (decode_date_time, decode_local_time) and is_doubted(data):
+        found.problems.append(Problem(f"the meter says of {meaning.name}: not valid", start, layer))
+        return value
     if meaning.error is not None:
         found.problems.append(Problem(f"the meter says of {meaning.name}: {meaning.error}", start, layer))
         return None if meaning.error in NO_VALUE else value
-    points.append(index)
+    if meaning.point:
+        points.append(index)
     return value
 
 

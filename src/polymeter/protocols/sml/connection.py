@@ -16,11 +16,21 @@ __all__ = ["Connection"]
 
 
 class Connection:
-    """A line. The check sum is that of the standard; a meter may be played that uses the other."""
+    """A line. The check sum is that of the standard, unless the meter or who is played uses the other.
 
-    def __init__(self, checksum: Checksum = X25) -> None:
+    Files of requests are numbered on from `files`: give each conversation a beginning of its own, so
+    that an answer which comes late is not taken for that to another question.
+    """
+
+    def __init__(self, checksum: Checksum = X25, files: int = 0) -> None:
         self.stream = PushedFrames()
         self._checksum = checksum
+        self._files = files
+
+    def next_file_id(self) -> bytes:
+        """The id of the next file of requests: eight octets, for pushed files are numbered in four or six."""
+        self._files = self._files + 1 & 0xFFFFFFFFFFFFFFFF
+        return self._files.to_bytes(8, "big")
 
     def receive_data(self, data: bytes) -> None:
         """Take in what came."""

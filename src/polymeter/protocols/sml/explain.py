@@ -7,7 +7,7 @@ from typing import Any, Final
 from polymeter.protocols import obis
 from polymeter.protocols.sml.attentions import attention_words
 from polymeter.protocols.sml.elements import BOOLEAN, END, LIST, OCTETS, Element
-from polymeter.protocols.sml.grammar import BODIES, CHOICES, STRUCTURES
+from polymeter.protocols.sml.grammar import BODIES, CHOICES, STRUCTURES, UNDESCRIBED
 from polymeter.protocols.sml.messages import Message
 from polymeter.protocols.sml.readings import instant
 from polymeter.protocols.units import COSEM_UNITS
@@ -23,6 +23,10 @@ _MESSAGE: Final = (
     ("crc16", "number"),
     ("endOfSmlMsg", "end"),
 )
+_ABORTS: Final = {1: "go on with the next group", 2: "go on to the end of the group", 255: "stop at once"}
+"""What is done after an error; 0, with which everything goes on, needs no words."""
+_OBJECTS: Final = ("objName", "parameterName", "listName")
+"""Fields that name an object; the elements of a path do so, too."""
 _TIMES: Final = {1: "secIndex", 2: "timestamp", 3: "timestampLocal"}
 
 
@@ -49,7 +53,8 @@ def _body(choice: Element, offset: int, tree: Tree) -> None:
     known = BODIES.get(tag.value, "any")
     tree.open("messageBody", offset + choice.start)
     tree.leaf("choice", offset + choice.start, offset + tag.start, 2)
-    tree.leaf("tag", offset + tag.start, offset + tag.end, tag.value, known if known != "any" else "unknown")
+    told = known if known != "any" else UNDESCRIBED.get(tag.value, "unknown")
+    tree.leaf("tag", offset + tag.start, offset + tag.end, tag.value, told)
     _element(body, known if known != "any" else "body", known, offset, tree)
     tree.close(offset + choice.end)
 
@@ -98,8 +103,11 @@ def _meaning(name: str, what: str, element: Element) -> str | None:
         return COSEM_UNITS.get(value, "no unit")
     if name == "attentionNo" and element.kind == OCTETS:
         return attention_words(value)
-    if element.kind == OCTETS and name in ("objName", "parameterName", "listName", "[0]") and len(value) == 6:
+    in_path = what == "octets" and name[0] == "["
+    if element.kind == OCTETS and len(value) == 6 and (in_path or name in _OBJECTS):
         return str(obis.from_bytes(value))
+    if name == "abortOnError":
+        return _ABORTS.get(value)
     if name == "scaler":
         return f"times 10^{value}"
     if what == "time":

@@ -29,6 +29,7 @@ __all__ = [
     "STRUCTURES",
     "TAGS",
     "TUPLE_PLACES",
+    "UNDESCRIBED",
     "check_body",
     "field",
     "structure",
@@ -123,6 +124,11 @@ BODIES: Final = {
     0x600: "SetProcParameter.Req", 0x700: "GetList.Req", 0x701: "GetList.Res", 0xFF01: "Attention.Res",
 }  # fmt: skip
 """Body tag to structure. SetProcParameter is answered by Attention."""
+UNDESCRIBED: Final = {
+    0x800: "GetCosem.Req", 0x801: "GetCosem.Res", 0x900: "SetCosem.Req", 0x901: "SetCosem.Res",
+    0xA00: "ActionCosem.Req", 0xA01: "ActionCosem.Res",
+}  # fmt: skip
+"""Bodies whose tags and names many know and whose structures nobody has told: kept as they are."""
 TAGS: Final = {name: tag for tag, name in BODIES.items()}
 
 SERVERS: Final = {

@@ -20,7 +20,7 @@ from polymeter.protocols.sml.elements import (
     read_element,
     unsigned,
 )
-from polymeter.protocols.sml.grammar import BODIES, SERVERS, check_body
+from polymeter.protocols.sml.grammar import BODIES, SERVERS, UNDESCRIBED, check_body
 from polymeter.protocols.sml.transport import CHECKSUMS, X25, Checksum
 from polymeter.protocols.wire import RemoteProtocolError
 
@@ -44,13 +44,13 @@ class Message(NamedTuple):
         place = SERVERS.get(self.tag)
         if place is None or self.body.kind != LIST:
             return None
-        server: bytes | None = self.body.value[place].value
+        server: bytes | None = self.body.value[place].value or None  # an empty list is none, too
         return server
 
     @property
     def name(self) -> str:
         """The name of the body's structure."""
-        return BODIES.get(self.tag, f"body {self.tag:08X}")
+        return BODIES.get(self.tag) or UNDESCRIBED.get(self.tag) or f"body {self.tag:08X}"
 
 
 def decode_message(
@@ -92,8 +92,8 @@ def decode_messages(content: bytes) -> list[Message]:
         RemoteProtocolError: one breaks coding, grammar or check sum.
     """
     found: list[Message] = []
-    at = 0
-    while at < len(content) and any(content[at:]):
+    at, end = 0, len(content.rstrip(b"\0"))
+    while at < end:
         message, problem = decode_message(content, at)
         if problem is not None:
             raise problem

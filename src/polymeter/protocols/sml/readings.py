@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Context, Decimal
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from polymeter.protocols import obis
 from polymeter.protocols.sml.elements import BOOLEAN, INTEGER, LIST, OCTETS, UNSIGNED, Element
@@ -19,11 +19,33 @@ from polymeter.protocols.sml.messages import Message
 from polymeter.protocols.units import COSEM_UNITS
 from polymeter.protocols.wire import MeterIdentity, Record, Value
 
-__all__ = ["identity", "instant", "message_records", "object_name", "scaled", "server_identity", "unit_text"]
+__all__ = [
+    "ProfileRow",
+    "identity",
+    "instant",
+    "message_records",
+    "object_name",
+    "profile_rows",
+    "scaled",
+    "seconds_index",
+    "server_identity",
+    "unit_text",
+]
 
 _EXACT: Final = Context(prec=60)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_MAX: Final = 1 << 32
+_NOTHING: Final = Element(OCTETS, None)
+
+
+class ProfileRow(NamedTuple):
+    """One row of a profile: the end of its period by the meter's clock or count, status word, values."""
+
+    time: datetime | None
+    sec_index: int | None
+    """The seconds that the meter had counted, if it has no clock."""
+    status: int | None
+    records: tuple[Record, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -50,6 +72,14 @@ def instant(time: Element) -> datetime | None:
         if len(numbers) == 3 and all(isinstance(number, int) for number in numbers):
             return _at(numbers[0], numbers[1] + numbers[2])
     return None
+
+
+def seconds_index(time: Element) -> int | None:
+    """The seconds of a time that is an index, or a bare number; `None` for an absent one and an instant."""
+    index = time
+    if time.kind == LIST:
+        index = time.value[1] if len(time.value) == 2 and time.value[0].value == 1 else _NOTHING
+    return index.value if index.kind in (UNSIGNED, INTEGER) else None
 
 
 def _at(second: int, offset_min: int) -> datetime | None:
@@ -84,10 +114,7 @@ def _time_value(choice: Element) -> Value:
     """A time in place of a value: an instant, or the seconds of an index."""
     parts = choice.value
     time = parts[1] if len(parts) == 2 and parts[0].value == 1 and parts[1].kind == LIST else choice
-    if time.kind == LIST and len(time.value) == 2 and time.value[0].value == 1:
-        index = time.value[1]
-        return index.value if index.kind == UNSIGNED else None
-    return instant(time)
+    return instant(time) or (seconds_index(time) if time.kind == LIST else None)
 
 
 def _entry(
@@ -124,10 +151,9 @@ def message_records(message: Message, data: bytes, offset: int = 0, layer: int =
     match message.tag:
         case 0x701:
             return _list_records(body.value, data, offset, layer)
-        case 0x401:
-            return _profile_list(body.value, data, offset, layer)
-        case 0x301:
-            return _profile_pack(body.value, data, offset, layer)
+        case 0x301 | 0x401:
+            rows = profile_rows(message, data, offset, layer)
+            return (record for row in rows for record in row.records)
         case 0x501:
             return _parameters(body.value[2], data, offset, layer)
         case 0xFF01:
@@ -148,29 +174,35 @@ def _list_records(fields: Sequence[Element], data: bytes, offset: int, layer: in
     return found
 
 
-def _profile_list(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
-    time = instant(fields[4])
-    for entry in fields[6].value or ():
-        if entry.value is not None:
-            name, unit, scaler, value, _ = entry.value
-            yield _entry(name, unit, scaler, value, time, data, offset, layer)
-
-
-def _profile_pack(fields: Sequence[Element], data: bytes, offset: int, layer: int) -> Iterator[Record]:
-    """Rows of values under the headings that come before them; a surplus value has no name."""
-    headings = [heading.value for heading in fields[4].value or () if heading.value is not None]
+def profile_rows(message: Message, data: bytes, offset: int = 0, layer: int = 0) -> Iterator[ProfileRow]:
+    """The rows of a message of a profile: GetProfileList.Res is one, GetProfilePack.Res holds many."""
+    fields: Sequence[Element] = message.body.value
+    if message.tag == 0x401:
+        entries = [entry.value[:4] for entry in fields[6].value or () if entry.value is not None]
+        yield _row(fields[4], fields[5], entries, data, offset, layer)
+        return
+    headings = [heading.value or (_NOTHING,) * 3 for heading in fields[4].value or ()]
     for row in fields[5].value or ():
         if row.value is None:
             continue
-        time = instant(row.value[0])
-        for index, entry in enumerate(row.value[2].value or ()):
-            if entry.value is None:
-                continue
-            name, unit, scaler = headings[index] if index < len(headings) else (_NOTHING,) * 3
-            yield _entry(name, unit, scaler, entry.value[0], time, data, offset, layer)
+        time, status, values, _ = row.value
+        # A surplus value has no name.
+        entries = [
+            (*(headings[index] if index < len(headings) else (_NOTHING,) * 3), entry.value[0])
+            for index, entry in enumerate(values.value or ())
+            if entry.value is not None
+        ]
+        yield _row(time, status, entries, data, offset, layer)
 
 
-_NOTHING: Final = Element(OCTETS, None)
+def _row(
+    time: Element, status: Element, entries: Iterable[Sequence[Element]], data: bytes, offset: int, layer: int
+) -> ProfileRow:
+    at = instant(time)
+    records = tuple(
+        _entry(name, unit, scaler, value, at, data, offset, layer) for name, unit, scaler, value in entries
+    )
+    return ProfileRow(at, seconds_index(time), status.value, records)
 
 
 def _parameters(root: Element, data: bytes, offset: int, layer: int) -> Iterator[Record]:
