@@ -1,6 +1,7 @@
 """From whatever was given to frames: hex, text, bytes, keys, detection, the JSON shape."""
 
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from polymeter.catalogue.decoding import INPUT_MAX, input_bytes, key_bytes, tree
 from polymeter.catalogue.registry import protocol_named
 from polymeter.protocols.iec62056_21 import DataMessage, Identification, encode
 from polymeter.protocols.wire import LocalProtocolError, Tree
+from polymeter.protocols.wmbus import LinkHeader
+from tests import vectors
 
 READ_OUT = encode(Identification("PMX", "5", "SIM100")) + encode(
     DataMessage("0.0.0(42)\r\n1.8.0(7*kWh)\r\n!\r\n")
@@ -74,6 +77,26 @@ def test_the_protocol_is_detected() -> None:
     (frame,) = decode_frames(READ_OUT)
     assert frame.decoded.protocol == "iec62056-21"
     assert "block check" in frame.decoded.why
+
+
+@pytest.mark.parametrize("ci", ["7a2a000000", "8d200f01020304", "a1", "78"])
+def test_a_wireless_telegram_of_any_length_is_no_message_of_another_protocol(ci: str) -> None:
+    head = bytes(LinkHeader(0x44, "PMX", "12345678", 1, 7)) + bytes.fromhex(ci)
+    dice = random.Random(6)
+    for length in range(len(head) + 1, 256):
+        sent = bytes((length,)) + head + dice.randbytes(length - len(head))
+        first = next(name for name, protocol in PROTOCOLS.items() if protocol.detect(sent))
+        assert first == "wmbus", f"L field {length:02X}"
+
+
+@pytest.mark.parametrize("name", ["dlms", "sml", "p1", "mbus", "iec62056-21", "lis200"])
+def test_no_message_of_another_protocol_is_a_wireless_telegram(name: str) -> None:
+    claimed = [
+        case["name"]
+        for case in vectors.load_vectors(name)
+        if PROTOCOLS["wmbus"].detect(vectors.telegram(case))
+    ]
+    assert claimed == []
 
 
 def test_bytes_of_no_protocol_are_shown_and_invalid() -> None:

@@ -57,16 +57,16 @@ def test_real_data_is_records_of_the_standard() -> None:
     assert frame.decoded.errors == ()
 
 
-def test_disguised_bytes_that_happen_to_look_like_records_are_opened_too() -> None:
+def test_disguised_bytes_are_opened_whatever_they_look_like() -> None:
     known = meter_types()["hydrometer-real-data"]
-    opened = 0
+    taken_for_plain = 0
     for count in range(256):
         sent = real_data(bytes.fromhex("0413") + count.to_bytes(4, "little") + bytes.fromhex("426c9f33"))
         (frame,) = decode_frames(sent, "wmbus", meter_type=known)
         check_cover(frame.decoded)
         assert frame.readings[0].value == Decimal(count).scaleb(-3)
-        opened += wmbus.decode(bytes.fromhex(sent))[0].encrypted is False
-    assert opened > 0  # the decoder alone takes some of them for plain
+        taken_for_plain += wmbus.decode(bytes.fromhex(sent))[0].encrypted is False
+    assert taken_for_plain == 0
 
 
 def test_records_that_are_plain_stay_as_they_are() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polymeter.catalogue import series_name, telegram_reading
 from polymeter.catalogue.names import quantity_of
-from polymeter.catalogue.readings import value_text
+from polymeter.catalogue.readings import telegram_readings, value_text
 from polymeter.catalogue.types import KnownSeries, MeterType
 from polymeter.protocols.wire import Record, Value
 
@@ -173,3 +173,43 @@ def test_a_reading_as_json_has_every_field() -> None:
         "offset": 7,
         "raw": "01",
     }
+
+
+def test_records_that_nothing_tells_apart_are_counted() -> None:
+    at = datetime(2026, 1, 1)
+    volume = Record("volume", 1, "m3", quantity="volume", time=at)
+    records = [
+        volume,
+        Record("energy", 5, quantity="energy"),
+        volume._replace(value=2),
+        volume._replace(value=3),
+    ]
+    readings = telegram_readings(records, None)
+    assert [(reading.series, reading.value) for reading in readings] == [
+        ("volume", 1),
+        ("energy", 5),
+        ("volume.n2", 2),
+        ("volume.n3", 3),
+    ]
+
+
+def test_records_of_other_instants_or_with_a_code_are_not_counted() -> None:
+    hours = [Record("volume", hour, quantity="volume", time=datetime(2026, 1, 1, hour)) for hour in (1, 2)]
+    coded = [Record("1.8.0", value, obis="1-0:1.8.0*255") for value in (1, 2)]
+    readings = telegram_readings([*hours, *coded], None)
+    assert [reading.series for reading in readings] == ["volume", "volume", "1-0:1.8.0*255", "1-0:1.8.0*255"]
+
+
+def test_a_type_names_what_only_its_place_tells_apart() -> None:
+    series = {"energy.n2": KnownSeries(name="energy.cooling"), "volume": KnownSeries(name="water")}
+    meter_type = MeterType("made-up", "mbus", "Made up", series=series)
+    energy = Record("energy", 1, quantity="energy")
+    stored = Record("volume", 1, quantity="volume", storage=1)
+    readings = telegram_readings([energy, energy, energy, stored, stored], meter_type)
+    assert [reading.series for reading in readings] == [
+        "energy",
+        "energy.cooling",
+        "energy.n3",
+        "water.s1",
+        "water.s1.n2",
+    ]

@@ -66,6 +66,13 @@ def test_a_sealed_meter_is_opened_with_its_key() -> None:
             ask(address, "read", sealed())
 
 
+def test_a_meter_that_seals_several_telegrams_is_read_to_the_last() -> None:
+    stored = bytes.fromhex("4413e8030000")
+    both = Slave(HEAT, 5, lambda: [(0x72, sealed_body(PRESENT + b"\x1f")), (0x72, sealed_body(stored))])
+    readings = ask(f"mbus://h/5?key={KEY.hex()}", "read", both)
+    assert readings[-1].series == "volume.s1"
+
+
 def test_a_key_is_never_shown() -> None:
     assert KEY.hex() not in str(driver_for(f"mbus://h/5?key={KEY.hex()}").url)
     with pytest.raises(LocalProtocolError, match="hex"):
@@ -79,8 +86,8 @@ def test_an_error_answer_is_told() -> None:
 
 
 def test_nobody_and_several() -> None:
-    with pytest.raises(TimedOut, match="no meter has the address"):
-        ask("mbus://h/99999999", "read", slave())
+    with pytest.raises(TimedOut, match=r"no meter has the address 9{8}F{8}: silence for 0\.5 s"):
+        ask("mbus://h/99999999?answer_timeout=0.5", "read", slave())
     twins = [slave(), slave(address=6)]
     with pytest.raises(RemoteProtocolError, match="several meters"):
         ask("mbus://h/12345678", "read", *twins)

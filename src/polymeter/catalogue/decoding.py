@@ -15,7 +15,7 @@ from polymeter.catalogue.handover import hand_over
 from polymeter.catalogue.history import dated
 from polymeter.catalogue.payloads import read_payload
 from polymeter.catalogue.quirks import mended
-from polymeter.catalogue.readings import TelegramReading, telegram_reading, value_text
+from polymeter.catalogue.readings import TelegramReading, telegram_reading, telegram_readings, value_text
 from polymeter.catalogue.registry import PROTOCOLS, Protocol, protocol_named
 from polymeter.catalogue.types import ADDRESS_FIELDS, MeterType, find_type
 from polymeter.protocols.mbus import medium_name
@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 INPUT_MAX: Final = 64 << 20
+_OUR_NAMES: Final = ("mbus", "wmbus")
+"""Protocols whose telegrams name no series: the names are ours, and must tell records apart."""
 _HEX_NOISE: Final = re.compile(r"0x|[\s:,;_-]", re.IGNORECASE)
 _SHORT: Final = 4
 """Bytes of a short header, which leaves the address to the link layer."""
@@ -265,6 +267,8 @@ def named_frame(
         records = dated(records, meter_type.history)
     if meter_type is not None and meter_type.address is not None:
         decoded = replace(decoded, meter=_reordered(decoded, meter_type.address))
+    if decoded.protocol in _OUR_NAMES:
+        return Frame(decoded, meter_type, telegram_readings(records, meter_type))
     return Frame(decoded, meter_type, tuple(telegram_reading(record, meter_type) for record in records))
 
 

@@ -11,16 +11,12 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from polymeter.protocols.mbus import Records, decode_records, explain_records
-from polymeter.protocols.wire import Decoded, Layer, Node, Problem, Record, Tree
+from polymeter.protocols.wire import Decoded, Layer, Node, Problem, Tree
 
 __all__ = ["CIPHERS", "Block", "layer_root", "leaf_of", "prios", "real_data"]
 
 CIPHERS: Final = ("prios", "real-data")
 RESERVED_MODES: Final = range(16, 32)
-_TOTALS: Final = ("energy", "volume", "heat_cost_allocation")
-_PRESENT: Final = 0x10
-"""A DIF below is a present value without extension."""
-_BCD_FIELDS: Final = (9, 10, 11, 12, 14)
 
 
 class Block(NamedTuple):
@@ -62,18 +58,19 @@ def real_data(decoded: Decoded, keys: tuple[bytes, ...], block: Block) -> Decode
 
     `None` where nothing has to be changed: it is records as it is, or shut and no key opens it.
     """
+    from polymeter.protocols.wmbus.plausibility import are_records
     from polymeter.protocols.wmbus.prios import disguised
 
     telegram, layer = decoded.frame, block.layer + 1
     if telegram.configuration is None or telegram.configuration.mode not in RESERVED_MODES:
         return None
-    if _credible(decode_records(block.data)):
+    if are_records(decode_records(block.data)):
         return None
     header = bytes((telegram.ci, *bytes(telegram.header)[-4:-1]))
     for key in keys:
         plain = disguised(key, telegram.link.address, header, block.data)
         found = decode_records(plain, layer=layer, spans=decoded.tree is not None)
-        if _credible(found):
+        if are_records(found):
             break
     else:
         return None if decoded.encrypted else _shut(decoded, block)
@@ -100,27 +97,6 @@ def _shut(decoded: Decoded, block: Block) -> Decoded:
     mode = decoded.frame.configuration.mode
     problem = Problem(f"encrypted, mode {mode}: the published keys do not open it", block.offset, block.layer)
     return replace(decoded, encrypted=True, errors=(problem,), records=())
-
-
-def _credible(found: Records) -> bool:
-    """Whether records prove themselves: a present total first, and good values up to the last byte.
-
-    Of random bytes, one run in ten thousand does; one in ten merely ends well.
-    """
-    if found.broken or not found.records:
-        return False
-    first = found.records[0]
-    total = first.name in _TOTALS and first.raw[0] < _PRESENT
-    return total and all(map(_good, found.records))
-
-
-def _good(record: Record) -> bool:
-    bcd = record.raw[0] & 0x0F in _BCD_FIELDS
-    return (
-        record.quantity != "unknown"
-        and record.value is not None
-        and not (bcd and isinstance(record.value, str))
-    )
 
 
 def _cut(root: Node, block: Block) -> Node:

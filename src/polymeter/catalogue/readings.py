@@ -7,6 +7,8 @@ which zone and which unit it is; `polymeter.ingest` does that.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -16,7 +18,7 @@ from polymeter.catalogue.names import quantity_of
 from polymeter.catalogue.types import MeterType
 from polymeter.protocols.wire import Record, Value
 
-__all__ = ["TelegramReading", "series_name", "telegram_reading", "value_text"]
+__all__ = ["TelegramReading", "series_name", "telegram_reading", "telegram_readings", "value_text"]
 
 _OBIS: Final = re.compile(r"\d+-\d+:\d+\.\d+\.\d+\*\d+")
 
@@ -111,12 +113,34 @@ def _apart(record: Record) -> str:
     return parts
 
 
-def telegram_reading(record: Record, meter_type: MeterType | None = None) -> TelegramReading:
-    """Name a record, by its meter type's own words where there is one."""
+def telegram_readings(records: Sequence[Record], meter_type: MeterType | None) -> tuple[TelegramReading, ...]:
+    """Name the records of one telegram whose names are ours: no two of one instant share a series.
+
+    Some meters send several counters with the same header, and leave it to their place what each is:
+    from the second on they are called ``volume.n2``, ``volume.n3``, which a meter type may name.
+    """
+    readings = tuple([telegram_reading(record, meter_type) for record in records])
+    if len({(reading.series, reading.timestamp) for reading in readings}) == len(readings):
+        return readings
+    seen: Counter[tuple[str, datetime | None]] = Counter()
+    told_apart = []
+    for record in records:
+        key = (series_name(record, record.quantity), record.time)
+        seen[key] += record.obis is None  # a code is no name of ours
+        told_apart.append(telegram_reading(record, meter_type, seen[key]))
+    return tuple(told_apart)
+
+
+def telegram_reading(record: Record, meter_type: MeterType | None = None, nth: int = 1) -> TelegramReading:
+    """Name a record, by its meter type's own words where there is one.
+
+    `nth` says that it is not the first of its series in the telegram.
+    """
     quantity = record.quantity
     if quantity == "unknown" and record.obis is not None:
         quantity = quantity_of(record.obis)
-    series, value, unit = series_name(record, quantity), record.value, record.unit
+    place = f".n{nth}" if nth > 1 else ""
+    series, value, unit = series_name(record, quantity) + place, record.value, record.unit
     known, whole = None, True
     if meter_type is not None and meter_type.series:
         known = meter_type.series.get(series)
@@ -129,7 +153,7 @@ def telegram_reading(record: Record, meter_type: MeterType | None = None) -> Tel
             if code is None and is_code:
                 code = known.name
                 quantity = quantity_of(code) if quantity == "unknown" else quantity
-            series = known.name if whole or is_code else known.name + _apart(record)
+            series = known.name if whole or is_code else known.name + _apart(record) + place
         quantity = known.quantity or quantity
         if unit is None or unit == known.instead_of:
             unit = known.unit or unit

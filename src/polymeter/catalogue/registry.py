@@ -55,16 +55,20 @@ class Protocol:
 PROTOCOLS: Final = {
     protocol.name: protocol
     for protocol in (
+        Protocol("wmbus", "polymeter.protocols.wmbus", "wireless M-Bus and OMS, as receivers give it"),
         Protocol("dlms", "polymeter.protocols.dlms", "DLMS/COSEM: HDLC, wrapper, pushes, ciphered or not"),
         Protocol("sml", "polymeter.protocols.sml", "optical and LMN ports of German meters"),
         Protocol("p1", "polymeter.protocols.p1", "customer ports of smart meters: DSMR and its relatives"),
         Protocol("mbus", "polymeter.protocols.mbus", "M-Bus on two wires: heat, water, gas, electricity"),
-        Protocol("wmbus", "polymeter.protocols.wmbus", "wireless M-Bus and OMS, as receivers give it"),
         Protocol("lis200", "polymeter.protocols.lis200", "gas volume correctors and data loggers, ASCII"),
         Protocol("iec62056-21", "polymeter.protocols.iec62056_21", "optical heads and current loops, ASCII"),
     )
 }
-"""In the order in which detection asks them: those with strong checks first."""
+"""In the order in which detection asks them: those with strong checks first.
+
+Wireless M-Bus goes before DLMS, whose lone APDUs are known by little more than a tag: any telegram of 70
+bytes is one by its L field, and one of a hundred others.
+"""
 
 
 def protocol_named(name: str) -> Protocol:

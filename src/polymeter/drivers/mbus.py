@@ -45,7 +45,7 @@ class MBus(Driver):
         "scan_timeout": "seconds to wait for an answer while scanning (0.25, or as on a serial line)",
         "repeats": "how often to ask again after silence or damage (2)",
         "initialise": "no to leave out SND_NKE before reading (yes)",
-        "key": "AES key in hex of a meter that encrypts (security mode 5)",
+        "key": "AES key in hex of a meter that encrypts (security modes 5, 7 and 10)",
     }
 
     def __init__(self, url: URL) -> None:
@@ -221,7 +221,8 @@ class MBus(Driver):
         yield from mbus.initialise(self._connection, _SELECTED, self._quickly())
         selected = yield from mbus.select(self._connection, self._address, self._options)
         if selected == "none":
-            raise TimedOut(f"no meter has the address {self._address}")
+            seconds = self._options.answer_timeout_s
+            raise TimedOut(f"no meter has the address {self._address}: silence for {seconds:g} s")
         if selected == "several":
             raise RemoteProtocolError(f"several meters have the address {self._address}: give more digits")
         return _SELECTED
@@ -232,7 +233,7 @@ class MBus(Driver):
 
     def _frames(self) -> Procedure[list[Frame]]:
         address = yield from self._reached()
-        answers = yield from mbus.read(self._connection, address, self._options)
+        answers = yield from mbus.read(self._connection, address, self._options, self._keys)
         frames: list[Frame] = []
         for answer in answers:
             frames += decode_frames(mbus.encode(answer.frame), self.scheme, keys=self._keys, explain=False)

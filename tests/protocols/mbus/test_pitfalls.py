@@ -247,6 +247,7 @@ def test_pitfall_19_integers_are_signed() -> None:
     assert value("02fd0effff") == 65535
     assert value("01fb1aff") == Decimal("25.5")
     assert value("0193fc11ff") == Decimal("0.255")
+    assert value("017afa") == 250
 
 
 def test_pitfall_20_opaque_bytes_stay_in_frame_order() -> None:

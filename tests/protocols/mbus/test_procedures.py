@@ -111,11 +111,32 @@ def test_repeats_have_an_end() -> None:
         while data := (yield Receive(600.0)):
             said.append(data)
 
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut, match=r"meter 5 is silent: asked 5 times, answer timeout 0\.1 s"):
         run_simulated(
             mbus.read(Connection("master"), 5, Options(0.1, 0.05, repeats=4, initialises=False)), line()
         )
     assert len(said) == 5
+
+
+def test_an_answer_that_breaks_off_is_told_with_the_silence_behind_it() -> None:
+    half = answer(0x72, bytes(HEADER) + VOLUME)[:9]
+    once = Options(0.1, 0.05, repeats=0, initialises=False)
+    with pytest.raises(TimedOut, match=r"breaks off after 9 bytes: silence of 0\.05 s, asked once"):
+        conversation(mbus.read(Connection("master"), 5, once), [half])
+
+
+def test_a_line_that_babbles_on_is_given_up() -> None:
+    def line() -> Procedure[None]:
+        while True:
+            yield Send(bytes(range(0x20, 0x60)))
+
+    for procedure in (
+        mbus.read(Connection("master"), 5, QUICK),
+        mbus.scan_secondary(Connection("master"), options=QUICK),
+        mbus.scan_primary(Connection("master"), options=QUICK),
+    ):
+        with pytest.raises(RemoteProtocolError, match=r"\d{4} bytes came"):
+            run_simulated(procedure, line())
 
 
 def test_a_closed_line_is_told() -> None:

@@ -179,3 +179,8 @@ def test_names_tell_apart_what_differs() -> None:
     assert {"volume.positive", "volume.negative", "volume.l1", "volume.m74"} <= names
     assert describe_vib(b"\x13").name == "volume"
     assert describe_vib(b"\x58").name == "flow_temperature"
+
+
+def test_what_stands_behind_a_manufacturers_data_is_its_own_to_the_end() -> None:
+    found = decode_records(bytes.fromhex("0413d2040000" + "0fcafe2f2f0413"))
+    assert [record.value for record in found.records] == [Decimal("1.234"), bytes.fromhex("cafe2f2f0413")]

@@ -122,10 +122,14 @@ def test_one_byte_of_noise_is_asked_again_and_is_no_meter() -> None:
     assert not found.collision
 
 
-@pytest.mark.parametrize("answer", [b"\xe5", mbus.encode(mbus.LongFrame(8, 1, 0x72, b"short"))])
-def test_who_is_selected_and_answers_with_no_data_is_told_as_a_collision(answer: bytes) -> None:
+def test_who_is_selected_and_answers_with_less_than_a_header_is_told_as_a_collision() -> None:
+    answer = mbus.encode(mbus.LongFrame(8, 1, 0x72, b"short"))
     (found,) = asked(None, b"\xe5", answer, answer)
     assert (found.secondary, found.collision) == ("12345678B8410104", True)
+
+
+def test_who_is_selected_and_acknowledges_the_request_is_one_meter_without_data() -> None:
+    assert asked(None, b"\xe5", b"\xe5") == [Found(None, "12345678B8410104")]
 
 
 def test_a_line_that_closes_ends_the_search() -> None:
@@ -211,7 +215,9 @@ def test_several_meters_with_one_primary_address_are_a_collision() -> None:
 
 def test_a_meter_that_acknowledges_and_has_no_data_is_a_meter() -> None:
     (found,) = primary(Slave(LongHeader("1", "PMX", 1, 4), 2, list))
-    assert found.primary == 2
+    assert found == Found(2, None)
+    (found,) = secondary(Slave(LongHeader("1", "PMX", 1, 4), 2, list))
+    assert found == Found(None, "00000001B8410104")
 
 
 def test_a_fixed_structure_tells_a_number_and_a_medium() -> None:

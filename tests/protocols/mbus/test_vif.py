@@ -59,6 +59,9 @@ def test_a_code_by_the_book(block: str, name: str, unit: str, exponent: int) -> 
         ("933a", "volume.uncorrected", "m3"),
         ("933b", "volume.positive", "m3"),
         ("933c", "volume.negative", "m3"),
+        ("933d", "volume.non_metric", "US gal"),
+        ("863d", "energy.non_metric", None),
+        ("fb903d", "volume.non_metric", None),
         ("933e", "volume.base_conditions", "m3"),
         ("9322", "volume.per_hour", "m3/h"),
         ("ab22", "power.per_hour", "W"),
@@ -88,7 +91,17 @@ def test_an_extension_by_the_book(block: str, name: str, unit: str | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("block", "exponent"), [("9370", -9), ("9376", -3), ("9377", -2), ("937d", 0), ("93f073", -12)]
+    ("block", "exponent"),
+    [
+        ("9370", -9),
+        ("9376", -3),
+        ("9377", -2),
+        ("937d", 0),
+        ("93f073", -12),
+        ("953d", 2),
+        ("933d", 0),
+        ("863d", 0),
+    ],
 )
 def test_correction_factors_move_the_exponent(block: str, exponent: int) -> None:
     assert meaning(block).exponent == exponent

@@ -47,6 +47,20 @@ def test_a_receivers_bytes_behind_a_telegram_are_its_own(form: str, suffix: byte
     check_cover(decoded)
 
 
+def test_a_gateway_that_took_the_checksums_out_and_left_their_count() -> None:
+    key = bytes(range(16))
+    sent = Sender(LINK, key, session=True).telegram(bytes.fromhex("0413d2040000426cbf25"), counter=7)
+    given_ = encode_format_b(sent)[:1] + sent[1:]
+    assert wmbus.detect(given_)
+    (decoded,) = wmbus.decode(given_, DecodeOptions((key,)))
+    assert (decoded.valid, len(decoded.records)) == (True, 2)
+    check_cover(decoded)
+    (shut,) = wmbus.decode(given_)
+    assert shut.encrypted
+    (line,) = wmbus.decode(given_.hex().encode() + b"\n", DecodeOptions((key,)))
+    assert len(line.records) == 2
+
+
 @pytest.mark.parametrize("sync", [b"\x54\xcd", b"\x54\x3d"])
 def test_sync_bytes_before_a_telegram(sync: bytes) -> None:
     on_air = sync + (A if sync == b"\x54\xcd" else B)

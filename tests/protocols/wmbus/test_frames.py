@@ -119,6 +119,29 @@ def test_a_stripped_frame_is_as_long_as_it_says(data: bytes, words: str) -> None
             decode(data)
 
 
+@pytest.mark.parametrize("size", [40, 126, 127, 180])
+@pytest.mark.parametrize("ci", [0x8D, 0x8F])
+def test_an_l_field_that_still_counts_the_checksums_is_put_right(size: int, ci: int) -> None:
+    good = bytearray(stripped(size))
+    good[10] = ci
+    on_air = frames.encode_format_b(bytes(good))
+    given = on_air[:1] + bytes(good[1:])
+    assert frames.counts_removed(given)
+    assert frames.decode_stripped(given).data == good
+    assert frames.decode_frame(given).data == good
+
+
+def test_a_frame_that_was_cut_off_is_not_taken_for_one_without_its_checksums() -> None:
+    for ci in (0x72, 0x7A, 0x78, 0x8C, 0xA2):
+        good = bytearray(stripped(40))
+        good[10] = ci
+        assert not frames.counts_removed(bytes(good[:-2]))
+    proven = bytearray(stripped(40))
+    proven[10] = 0x8D
+    assert not any(frames.counts_removed(bytes(proven[:-cut])) for cut in (1, 3, 4, 30))
+    assert not frames.counts_removed(bytes(proven))
+
+
 def test_a_frame_as_long_as_format_a_whose_first_checksum_fails_is_a_damaged_one() -> None:
     damaged = bytearray(frames.encode_format_a(stripped(40)))
     damaged[3] ^= 1

@@ -82,23 +82,6 @@ def test_how_much_is_announced_as_encrypted(field: int, available: int, size: in
     assert protection.encrypted_size(Configuration(field), available) == size
 
 
-@pytest.mark.parametrize(
-    ("data", "plain"),
-    [
-        ("0413d2040000", True),
-        ("2f2f0413d2040000", True),
-        ("0413d2040000426cbf25", True),
-        ("0413d204", False),
-        ("", False),
-        ("2f2f2f", False),
-        ("01ff0100", False),
-        ("ca11ab1e", False),
-    ],
-)
-def test_what_looks_like_records(data: str, plain: bool) -> None:
-    assert protection.looks_plain(bytes.fromhex(data)) is plain
-
-
 def test_more_is_announced_than_there_is() -> None:
     body = b"\x7a\x01\x00\x20\x05" + bytes(range(100, 120))
     decoded = read(framed(body), KEY)
@@ -147,6 +130,22 @@ def test_a_code_that_does_not_fit_is_never_believed(mode: int) -> None:
     decoded = read(bytes(data), KEY)
     assert decoded.records == ()
     assert "altered" in said(decoded) or "wrong key" in said(decoded)
+
+
+@pytest.mark.parametrize("tag_size", [4, 8, 12, 16])
+@pytest.mark.parametrize("version", [None, 9])
+def test_mode_10_may_name_the_version_of_its_key(version: int | None, tag_size: int) -> None:
+    number, address = b"\x01\x02\x03\x04", bytes(LINK)[1:]
+    extension = bytes((0x10 if version is None else 0x50, tag_size // 4 - 1))
+    configuration = Configuration(0x0A00, extension, version, number)
+    head = b"\x7a\x01\x00" + bytes(configuration)
+    own = security.derive_key(KEY, "encryption", number, address[2:6])
+    sealed = security.ccm(own, security.nonce_ccm(address, number), head[:-4], RECORDS, tag_size)
+    decoded = read(framed(head + sealed), OTHER, KEY)
+    assert [record.name for record in decoded.records] == ["volume", "date"]
+    assert decoded.frame.configuration.key_version == version
+    altered = read(framed(head[:2] + b"\x01" + head[3:] + sealed), KEY)
+    assert altered.records == ()
 
 
 def test_the_counter_may_stand_in_the_header_of_mode_7() -> None:

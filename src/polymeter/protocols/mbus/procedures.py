@@ -7,7 +7,7 @@ Finding meters is in `search`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -58,6 +58,8 @@ __all__ = [
 ]
 
 _ANYWHERE = (ADDRESS_SELECTED, ADDRESS_TEST)
+NOISE_MAX: Final = 2048
+"""Bytes that may come in place of an answer, of which the longest has 261; what babbles on is no bus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +102,19 @@ def receive(connection: Connection, options: Options) -> Procedure[Frame]:
 
     Raises:
         TimedOut: none came, or not whole.
-        RemoteProtocolError: it is damaged.
+        RemoteProtocolError: it is damaged, or the line never falls silent.
     """
-    timeout_s = options.answer_timeout_s
+    timeout_s, heard = options.answer_timeout_s, 0
     while True:
         event = connection.next_event()
         if event is not NEED_DATA:
             return event  # type: ignore[return-value]
+        if heard > NOISE_MAX:
+            raise RemoteProtocolError(f"{heard} bytes came and no frame was among them")
         data = yield Receive(timeout_s)
         if not data:
             raise TransportError("the line was closed")
+        heard += len(data)
         connection.receive_data(data)
         timeout_s = options.gap_s
 
@@ -121,10 +126,23 @@ def ask(connection: Connection, frame: Frame, options: Options) -> Procedure[Fra
         yield Send(connection.send(frame))
         try:
             return (yield from receive(connection, options))
-        except (RemoteProtocolError, TimedOut):
+        except RemoteProtocolError:
             if attempt == options.repeats:
                 raise
+        except TimedOut as error:
+            if attempt == options.repeats:
+                raise TimedOut(_silence(frame, len(connection.clear()), options)) from error
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _silence(frame: Frame, begun: int, options: Options) -> str:
+    """What did not come, with the figures by which a line is set up."""
+    address = None if isinstance(frame, Acknowledge) else frame.address
+    who = "the selected meter" if address == ADDRESS_SELECTED else f"meter {address}"
+    times = f"asked {options.repeats + 1} times" if options.repeats else "asked once"
+    if begun:
+        return f"{who} breaks off after {begun} bytes: silence of {options.gap_s:g} s, {times}"
+    return f"{who} is silent: {times}, answer timeout {options.answer_timeout_s:g} s"
 
 
 def initialise(connection: Connection, address: int, options: Options = DEFAULTS) -> Procedure[bool]:
@@ -143,8 +161,12 @@ def initialise(connection: Connection, address: int, options: Options = DEFAULTS
     return isinstance(answer, Acknowledge)
 
 
-def read(connection: Connection, address: int, options: Options = DEFAULTS) -> Procedure[list[Answer]]:
+def read(
+    connection: Connection, address: int, options: Options = DEFAULTS, keys: Sequence[bytes] = ()
+) -> Procedure[list[Answer]]:
     """REQ_UD2 until the meter has no more telegrams.
+
+    Whether it has more stands at the end of a telegram: of one that is encrypted only a key tells.
 
     Raises:
         TimedOut: the meter is silent.
@@ -160,16 +182,16 @@ def read(connection: Connection, address: int, options: Options = DEFAULTS) -> P
             if answers:
                 break
             raise RemoteProtocolError(f"meter {address} has no data: it only acknowledges")
-        answers.append(_answer(frame, address))
+        answers.append(_answer(frame, address, keys))
         if not answers[-1].body.more:
             break
     return answers
 
 
-def _answer(frame: LongFrame, address: int) -> Answer:
+def _answer(frame: LongFrame, address: int, keys: Sequence[bytes] = ()) -> Answer:
     if address not in _ANYWHERE and frame.address != address:
         raise RemoteProtocolError(f"meter {frame.address} answers in place of {address}", 5)
-    return Answer(frame, read_body(frame.data, 0, len(frame.data), frame.ci))
+    return Answer(frame, read_body(frame.data, 0, len(frame.data), frame.ci, keys=keys))
 
 
 def read_alarm(connection: Connection, address: int, options: Options = DEFAULTS) -> Procedure[int | None]:

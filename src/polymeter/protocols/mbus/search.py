@@ -14,8 +14,8 @@ from typing import Final, Literal
 from polymeter.protocols.mbus.addresses import ANY, DIGITS, SecondaryAddress
 from polymeter.protocols.mbus.body import read_body
 from polymeter.protocols.mbus.connection import Connection
-from polymeter.protocols.mbus.frames import ADDRESS_SELECTED, SND_NKE, LongFrame, ShortFrame
-from polymeter.protocols.mbus.procedures import DEFAULTS, Answer, Options, ask
+from polymeter.protocols.mbus.frames import ADDRESS_SELECTED, SND_NKE, Acknowledge, LongFrame, ShortFrame
+from polymeter.protocols.mbus.procedures import DEFAULTS, NOISE_MAX, Answer, Options, ask
 from polymeter.protocols.mbus.tpl import LongHeader, medium_name
 from polymeter.protocols.procedure import Procedure, Receive, Send
 from polymeter.protocols.wire import RemoteProtocolError, TimedOut, TransportError
@@ -52,17 +52,25 @@ def _silently(_: str, __: float) -> None: ...
 
 
 def _heard(connection: Connection, frame: ShortFrame | LongFrame, options: Options) -> Procedure[bytes]:
-    """Say `frame` and give all that comes until silence; colliding answers are no frames."""
+    """Say `frame` and give all that comes until silence; colliding answers are no frames.
+
+    Raises:
+        RemoteProtocolError: it never falls silent: everything would seem to be a collision.
+    """
     connection.clear()
     yield Send(connection.send(frame))
-    try:
-        data = yield Receive(options.answer_timeout_s, options.gap_s)
-    except TimedOut:
-        return b""
-    if not data:
-        raise TransportError("the line was closed")
-    connection.receive_data(data)
-    return connection.clear()
+    heard, timeout_s = b"", options.answer_timeout_s
+    while len(heard) <= NOISE_MAX:
+        try:
+            data = yield Receive(timeout_s)
+        except TimedOut:
+            return heard
+        if not data and heard:
+            return heard
+        if not data:
+            raise TransportError("the line was closed")
+        heard, timeout_s = heard + data, options.gap_s
+    raise RemoteProtocolError(f"the line never falls silent: {len(heard)} bytes came for {frame.control:02X}")
 
 
 def _acknowledged(
@@ -91,8 +99,12 @@ def select(
     return (yield from _acknowledged(connection, frame, options))
 
 
-def _identified(connection: Connection, address: int, options: Options) -> Procedure[Answer | None]:
+def _identified(
+    connection: Connection, address: int, options: Options
+) -> Procedure[Answer | Acknowledge | None]:
     """The first telegram of whoever answers, `None` if it is damaged every time: several answer.
+
+    Whoever has no data acknowledges the question.
 
     Raises:
         TimedOut: nobody answers.
@@ -101,6 +113,8 @@ def _identified(connection: Connection, address: int, options: Options) -> Proce
         frame = yield from ask(connection, connection.request(address), options)
     except RemoteProtocolError:
         return None
+    if isinstance(frame, Acknowledge):
+        return frame
     if not isinstance(frame, LongFrame):
         return None
     try:
@@ -142,6 +156,8 @@ def scan_primary(
         try:
             answer = yield from _identified(connection, address, options)
         except TimedOut:
+            answer = Acknowledge()
+        if isinstance(answer, Acknowledge):
             # It acknowledges and has no data: a meter all the same.
             one = Found(address, None, collision=heard == "several")
         else:
@@ -219,6 +235,11 @@ class _Search:
         if answer is None:
             # Acknowledgements that overlap exactly look like one; the data behind them does not.
             return True
+        if isinstance(answer, Acknowledge):
+            # One or several without data: who answers to the whole address is the meter that has it.
+            if not address.wild:
+                self._add(Found(None, str(address)))
+            return address.wild
         found = _found(answer, None, str(address))
         if address.wild and not (yield from self._confirmed(address, answer, found)):
             return True

@@ -31,6 +31,7 @@ __all__ = ["Meaning", "describe_vib"]
 _MANUFACTURER: Final = 0x7F
 _PLAIN_TEXT: Final = 0x7C
 _ANY: Final = 0x7E
+_NON_METRIC: Final = 0x3D
 _PER_TIME: Final = frozenset(("/s", "/min", "/h", "/d", "/wk", "/mo", "/a"))
 _RATES: Final = frozenset(("power", "reactive power", "apparent power", "volume flow", "mass flow"))
 
@@ -132,6 +133,10 @@ def _qualified(meaning: Meaning, vib: bytes, at: int, prefix: int, command: bool
             modifier = ORTHOGONAL.get(code)
         if modifier is None:
             return Meaning(_unknown_name(vib), "unknown")
+        if code == _NON_METRIC and vib[0] & 0x78 == 0x10:
+            # A primary code of volume: it counts US gallons where it counted litres.
+            meaning = meaning._replace(unit="US gal", exponent=meaning.exponent + 3)
+            modifier = modifier._replace(effect="")
         meaning = _modified(meaning, modifier, prefix)
     return meaning
 

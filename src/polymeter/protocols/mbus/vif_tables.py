@@ -105,7 +105,7 @@ PRIMARY: Final[dict[int, Quantity]] = {
     **_durations(0x74, "actuality duration"),
     0x78: Quantity("fabrication number", kind="identification"),
     0x79: Quantity("identification", kind="identification"),
-    0x7A: Quantity("address"),
+    0x7A: Quantity("address", kind="unsigned"),
 }
 """§ 6.4.2, primary codes. 7B, 7C, 7D, 7E, 7F and 6F lead elsewhere."""
 

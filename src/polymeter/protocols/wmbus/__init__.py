@@ -13,7 +13,7 @@ telegram: `unwrap`.
 
 from polymeter.protocols.wmbus.application import CI_NAMES, DLMS_CI, MANUFACTURER_CI, radio_ci_name
 from polymeter.protocols.wmbus.compact import KNOWN_FORMATS
-from polymeter.protocols.wmbus.decode import PROTOCOL, decode, detect
+from polymeter.protocols.wmbus.decode import PROTOCOL, decode, decode_message, detect
 from polymeter.protocols.wmbus.frames import (
     Format,
     Frame,
@@ -66,6 +66,7 @@ __all__ = [
     "decode_format_b",
     "decode_frame",
     "decode_link",
+    "decode_message",
     "detect",
     "encode_3of6",
     "encode_format_a",

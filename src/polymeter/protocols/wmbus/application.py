@@ -53,7 +53,7 @@ CI_NAMES: Final[dict[int, tuple[str, HeaderKind, Kind]]] = {
     **{
         ci: (name, header, "records" if kind == "records" else "opaque" if kind == "opaque" else "small")
         for ci, (name, header, kind) in WIRED.items()
-        if kind != "fixed"
+        if kind != "fixed" and ci != AFL_CI
     },
     0x54: ("request of the selected application", "none", "opaque"),
     0x55: ("request of the selected application, long header", "long", "opaque"),

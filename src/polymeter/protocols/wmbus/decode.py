@@ -26,6 +26,7 @@ from polymeter.protocols.wmbus.frames import (
     SYNC_B,
     Format,
     Frame,
+    counts_removed,
     decode_format_a,
     decode_format_b,
     decode_frame,
@@ -42,7 +43,7 @@ from polymeter.protocols.wmbus.memory import Memory
 from polymeter.protocols.wmbus.receivers import IMST_START, SLIP_END, Wrapped, is_wrapped, unwrap
 from polymeter.protocols.wmbus.walk import Walk
 
-__all__ = ["PROTOCOL", "decode", "detect", "is_bare", "may_begin"]
+__all__ = ["PROTOCOL", "decode", "decode_message", "detect", "is_bare", "may_begin"]
 
 PROTOCOL: Final = "wmbus"
 _DEFAULTS: Final = DecodeOptions()
@@ -68,7 +69,7 @@ def detect(data: bytes) -> str | None:
         return "frame format B with a good CRC"
     # A text that begins with a solidus may have the length it spells, but is a read-out.
     text = all(32 <= byte < 127 or byte in b"\r\n\2\3" for byte in data[:32])
-    if not text and _chain(data):
+    if not text and (_chain(data) or _lacks_checksums(data)):
         return "a frame without CRC: its length, function, maker and CI field fit"
     return None
 
@@ -76,6 +77,11 @@ def detect(data: bytes) -> str | None:
 def is_bare(data: bytes) -> bool:
     """Whether data whose first byte may be that of a stick's frame begins with a frame of that length."""
     return data[:1] in _LENGTHS_OF_STICKS and _good_at(data, 0)[1] is not None
+
+
+def _lacks_checksums(data: bytes) -> bool:
+    """Whether the whole is a frame whose L still counts the checksums that are gone."""
+    return counts_removed(data) and may_begin(data)
 
 
 def _chain(data: bytes) -> bool:
@@ -187,6 +193,8 @@ def _good_at(data: bytes, at: int) -> tuple[int, Frame | None]:
         if has_format_b(data, start):
             end = start + data[start] + 1
             return end, _or_none(decode_format_b, data[start:end])
+    if not at and _lacks_checksums(data):
+        return len(data), decode_stripped(data)
     if first_block_fits(data, at) or not _plausible(data, at, len(data)):
         return at, None
     end = at + data[at] + 1
@@ -242,7 +250,7 @@ def _frame(walk: Walk, found: Wrapped | None, known: Frame | Format | None) -> D
         if isinstance(known, Frame):
             frame = known
             start = 2 if data[:2] in (SYNC_A, SYNC_B) else 0
-            end = start + _size_on_air(data[start], known.format)
+            end = min(start + _size_on_air(data[start], known.format), len(data))
         else:
             start, end = _extent(data, known)
             frame = _checked(data[start:end], start, known)
@@ -259,12 +267,7 @@ def _frame(walk: Walk, found: Wrapped | None, known: Frame | Format | None) -> D
     walk.leaf("L field", 0, 1, walk.data[0])
     link = telegram.link = decode_link(walk.data)
     _explain_link(walk, link)
-    try:
-        read_layers(walk, LINK_SIZE)
-    except RemoteProtocolError as error:
-        walk.problem(str(error), error.offset, invalid=True)
-        if walk.tree is not None:
-            walk.tree.unwind(1, error.offset)
+    _read_layers(walk, LINK_SIZE)
     meter = _identity(telegram.header) if isinstance(telegram.header, LongHeader) else _link_identity(link)
     if not why:
         why = f"a telegram from {found.receiver}, " if found is not None else ""
@@ -275,6 +278,33 @@ def _frame(walk: Walk, found: Wrapped | None, known: Frame | Format | None) -> D
         )
     words = radio_ci_name(telegram.ci) if telegram.ci is not None else None
     return _result(walk, meter, why, control_name(link.control) or "frame", words)
+
+
+def _read_layers(walk: Walk, at: int) -> None:
+    """Read all layers from `at` on; one that is not whole is a problem, and what was read before it stays."""
+    try:
+        read_layers(walk, at)
+    except RemoteProtocolError as error:
+        walk.problem(str(error), error.offset, invalid=True)
+        if walk.tree is not None:
+            walk.tree.unwind(1, error.offset)
+
+
+_NO_LINK: Final = LinkHeader(0, "@@@", "00000000", 0, 0, bytes(8))
+
+
+def decode_message(data: bytes, options: DecodeOptions = _DEFAULTS, *, explain: bool = True) -> Decoded:
+    """Decode what stands above another link layer than radio's, from its first CI field on. Never raises.
+
+    The layers above the link are the same on wire (EN 13757-7); who sent them only the message's own
+    header says.
+    """
+    walk = Walk(data, options, Memory(), Tree(data, "message", "message") if explain else None)
+    walk.telegram.link = _NO_LINK
+    _read_layers(walk, 0)
+    header, ci = walk.telegram.header, walk.telegram.ci
+    meter = _identity(header) if isinstance(header, LongHeader) else MeterIdentity()
+    return _result(walk, meter, "", "message", radio_ci_name(ci) if ci is not None else None)
 
 
 def _extent(data: bytes, form: Format | None) -> tuple[int, int]:

@@ -24,6 +24,7 @@ __all__ = [
     "Format",
     "Frame",
     "Span",
+    "counts_removed",
     "decode_format_a",
     "decode_format_b",
     "decode_frame",
@@ -46,6 +47,7 @@ FORMAT_B_BLOCK: Final = 128
 FRAME_MIN: Final = FIRST_BLOCK
 """L, C, M and A; an acknowledgement has no CI field."""
 FRAME_MAX: Final = 256
+_PROVEN_CI: Final = (0x8D, 0x8F)
 SYNC_A: Final = b"\x54\xcd"
 """What mode C sends before a frame of format A, where a receiver gives it."""
 SYNC_B: Final = b"\x54\x3d"
@@ -181,13 +183,28 @@ def decode_format_b(data: bytes) -> Frame:
 def decode_stripped(data: bytes) -> Frame:
     """A frame whose receiver has checked it and taken the checksums out.
 
+    Some gateways leave L as it was in format B, where it counts them; L is then made to count what is left.
+
     Raises:
         RemoteProtocolError: L does not count the bytes behind it.
     """
+    if counts_removed(data):
+        return Frame(bytes((len(data) - 1,)) + data[1:])
     if len(data) < FRAME_MIN or len(data) != data[0] + 1:
         announced = data[0] + 1 if data else FRAME_MIN
         raise RemoteProtocolError(f"L announces {announced} bytes, there are {len(data)}", 0)
     return Frame(data)
+
+
+def counts_removed(data: bytes) -> bool:
+    """Whether L counts the checksums of format B, which a receiver has taken out.
+
+    A frame that was cut off looks the same. So it is believed only of an extended link layer that has a
+    CRC of its own (CI 8D and 8F): that one tells.
+    """
+    if len(data) <= FIRST_BLOCK or data[FIRST_BLOCK] not in _PROVEN_CI:
+        return False
+    return data[0] + 1 - len(data) == CRC * len(spans_b(data[0]))
 
 
 def decode_frame(data: bytes) -> Frame:

@@ -16,6 +16,7 @@ from polymeter.protocols.mbus import decode_records
 from polymeter.protocols.wire import Seal, key_fingerprint
 from polymeter.protocols.wmbus import security
 from polymeter.protocols.wmbus.headers import AFL, Configuration
+from polymeter.protocols.wmbus.plausibility import are_records, make_sense
 from polymeter.protocols.wmbus.security import BLOCK, DES_BLOCK, PLAIN_START
 from polymeter.protocols.wmbus.walk import Telegram, Walk
 
@@ -97,7 +98,7 @@ def open_application(walk: Walk, start: int, at: int, *, records: bool) -> int |
     mode = configuration.mode
     payload = walk.data[at:]
     if mode not in security.MODES:
-        if not records or looks_plain(payload):
+        if not records or payload[:2] == PLAIN_START or are_records(decode_records(payload)):
             return at
         walk.encrypted = True
         walk.problem(f"security mode {mode} is reserved, and the data is not plain", at)
@@ -122,7 +123,7 @@ def open_application(walk: Walk, start: int, at: int, *, records: bool) -> int |
         walk.encrypted = True
         walk.problem("encrypted, mode 13 (TLS): only the two ends of the session have its key", at)
     elif size > len(payload):
-        if records and looks_plain(payload):
+        if records and are_records(decode_records(payload)):
             return at
         walk.encrypted = True
         walk.problem(f"{size} encrypted bytes are announced, {len(payload)} are left", at, invalid=True)
@@ -156,13 +157,6 @@ def encrypted_size(configuration: Configuration, available: int) -> int:
     if mode in (2, 3):
         return configuration.field & 0xFF
     return available
-
-
-def looks_plain(payload: bytes) -> bool:
-    """Whether data is records from the first byte to the last, each of a known quantity."""
-    found = decode_records(payload)
-    known = [record for record in found.records if record.quantity != "unknown"]
-    return bool(known) and not found.broken and 2 * len(known) > len(found.records)
 
 
 def _broken(payload: bytes) -> bool:
@@ -199,6 +193,11 @@ def _proven(plain: bytes) -> bytes | None:
     return plain if plain[:2] == PLAIN_START else None
 
 
+def _opened(plain: bytes) -> bool:
+    """Whether a key was right where no code and no filler has to show it."""
+    return plain[:2] == PLAIN_START or make_sense(decode_records(plain))
+
+
 def _mode_des(walk: Walk, key: bytes, _: int, at: int, size: int) -> bytes | None:
     """Modes 2 and 3: no fillers are prescribed, so the records themselves must show the key."""
     mode = walk.telegram.configuration.mode if walk.telegram.configuration is not None else 2
@@ -206,7 +205,7 @@ def _mode_des(walk: Walk, key: bytes, _: int, at: int, size: int) -> bytes | Non
         return None
     iv = bytes(DES_BLOCK) if mode == 2 else walk.telegram.address
     plain = security.decrypt_des(key, iv, walk.data[at : at + size])
-    return plain if plain[:2] == PLAIN_START or looks_plain(plain + walk.data[at + size :]) else None
+    return plain if _opened(plain + walk.data[at + size :]) else None
 
 
 def _mode_4(walk: Walk, key: bytes, _: int, at: int, size: int) -> bytes | None:
@@ -283,7 +282,7 @@ def _mode_8(walk: Walk, key: bytes, start: int, at: int, size: int) -> bytes | N
     afl = walk.telegram.afl
     if afl is not None and afl.checkable:
         return plain if _code_fits(afl, key, counter, _number(walk.telegram), walk.data[start:]) else None
-    return plain if plain[:2] == PLAIN_START or looks_plain(plain) else None
+    return plain if _opened(plain) else None
 
 
 def _associated(walk: Walk, start: int) -> bytes:
