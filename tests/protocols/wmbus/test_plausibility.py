@@ -19,6 +19,9 @@ RUNS = 20_000
         ("2f2f0413d2040000", True, True),
         ("0c78785634120413d2040000426cbf25", True, True),
         ("02fd170000046d2a0ec62c", False, True),  # no total among them
+        ("02fd1700000265340802fb1a2a0101fd0f05046d2a0ec62c", True, True),  # no total, and five good ones
+        ("02fd1700000265340802fb1a2a0101fd0f05046d2a0ec62c017f07", False, True),  # and one unknown
+        ("4265340802fd1700000265340802fb1a2a0101fd0f05046d2a0ec62c", False, True),  # a stored one first
         ("4413d2040000426cbf25", False, True),  # stored values only
         ("0c13d2a40000046d2a0ec62c", False, False),  # a digit that is none
         ("0413d20400000fcafe", False, False),  # one record before bytes that may be anything

@@ -22,21 +22,26 @@ _BCD: Final = (0x09, 0x0A, 0x0B, 0x0C, 0x0E)
 _VARIABLE: Final = 0x0D
 _EXTENSIONS_MAX: Final = 2
 """Of each kind; few records of meters have more."""
+_MANY: Final = 5
+_PER_DOUBT: Final = 4
 _BEFORE_OPAQUE: Final = 3
 """Records before a manufacturer's data, which any bytes behind a 0F seem to be."""
 
 
 def are_records(found: Records) -> bool:
-    """Whether a run is records beyond doubt: all are good, present ones first, and one is a total.
+    """Whether a run is records beyond doubt: a present one first, and then many good ones or a total.
 
-    Of random bytes one run of twelve in eight thousand is, and fewer of longer ones.
+    Five are many, and each that is not good wants four more. Fewer must all be good, and one of them a
+    present total. Of random bytes one run of twelve in eight thousand is, and fewer of longer ones.
     """
     records, whole = _readable(found)
-    return (
-        whole
-        and all(map(_good, records))
-        and records[0].raw[0] < _PRESENT
-        and any(record.name in _TOTALS and record.raw[0] < _PRESENT for record in records)
+    if not whole or records[0].raw[0] >= _PRESENT:
+        return False
+    good = sum(map(_good, records))
+    if good >= _MANY + _PER_DOUBT * (len(records) - good):
+        return True
+    return good == len(records) and any(
+        record.name in _TOTALS and record.raw[0] < _PRESENT for record in records
     )
 
 
