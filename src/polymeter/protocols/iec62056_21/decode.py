@@ -30,8 +30,8 @@ from polymeter.protocols.iec62056_21.frames import (
     decode_option,
 )
 from polymeter.protocols.iec62056_21.messages import PADDING, Pushes, past_padding, split
-from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
 from polymeter.protocols.iec62056_21.readouts import data_records
+from polymeter.protocols.iec62056_21.values import is_refusal, refusal_text
 from polymeter.protocols.wire import (
     Decoded,
     DecodeOptions,
@@ -243,7 +243,7 @@ class _Message:
             ]
         if self.meter.id is None and not _DEVICE_ADDRESS.isdisjoint(map(_OBIS, self.records)):
             number = next(record.value for record in self.records if record.obis in _DEVICE_ADDRESS)
-            self.meter = replace(self.meter, id=str(number))
+            self.meter = replace(self.meter, id=str(number).strip())
         if broken is not None:
             raise broken  # a line that is no data set costs the message, not its values
 

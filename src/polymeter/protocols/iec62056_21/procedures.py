@@ -26,7 +26,7 @@ from polymeter.protocols.iec62056_21.frames import (
     Request,
     decode_data,
 )
-from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
+from polymeter.protocols.iec62056_21.values import is_refusal, refusal_text
 from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine
 from polymeter.protocols.wire import NEED_DATA, AccessDenied, RemoteProtocolError, TimedOut, TransportError
 
