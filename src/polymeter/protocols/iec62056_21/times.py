@@ -13,8 +13,19 @@ from typing import Final
 
 from polymeter.protocols.iec62056_21.lines import DataLine
 
-__all__ = ["combine", "format_time", "parse_date", "parse_time", "parse_time_of_day", "row_start", "times_at"]
+__all__ = [
+    "CENTURY_ENDS",
+    "combine",
+    "format_time",
+    "parse_date",
+    "parse_time",
+    "parse_time_of_day",
+    "row_start",
+    "times_at",
+]
 
+CENTURY_ENDS: Final = 69
+"""Years of two digits from here on are those of 1900, as POSIX has it: 70-01-01 is a clock never set."""
 _DIGITS: Final = re.compile(
     r"([012])?(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?|(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII
 )
@@ -28,7 +39,7 @@ def parse_time(text: str) -> datetime | None:
     text = text.strip()
     if match := _PUNCTUATED.fullmatch(text):
         century, year, *rest = match.groups()
-        return _instant(int(year) + (int(century) * 100 if century else 2000), rest, None)
+        return _instant(_full(year) if century is None else int(century + year), rest, None)
     match = _DIGITS.fullmatch(text)
     if match is None:
         return None
@@ -36,7 +47,13 @@ def parse_time(text: str) -> datetime | None:
     if year is None:
         year, *rest = match.groups()[7:]
         return _instant(int(year), rest, None)
-    return _instant(2000 + int(year), rest, season)
+    return _instant(_full(year), rest, season)
+
+
+def _full(year: str) -> int:
+    """A year of two digits or four."""
+    number = int(year)
+    return number if len(year) == 4 else number + (2000 if number < CENTURY_ENDS else 1900)
 
 
 def _instant(year: int, parts: list[str | None], season: str | None) -> datetime | None:
@@ -57,7 +74,7 @@ def parse_date(text: str) -> date | None:
         return None
     year, month, day = match.groups()[:3] if match[1] is not None else match.groups()[3:]
     try:
-        return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day))
+        return date(_full(year), int(month), int(day))
     except ValueError:
         return None
 

@@ -16,7 +16,16 @@ from polymeter.protocols.iec62056_21.lines import DataSet
 from polymeter.protocols.units import is_unit, normal_unit
 from polymeter.protocols.wire import Value
 
-__all__ = ["code_of", "is_lone_unit", "is_refusal", "obis_code", "raw_of", "refusal_text", "value_of"]
+__all__ = [
+    "code_of",
+    "is_lone_unit",
+    "is_refusal",
+    "number_and_unit",
+    "obis_code",
+    "raw_of",
+    "refusal_text",
+    "value_of",
+]
 
 _NUMBER = re.compile(r"([+-]?\d++(?:[.,]\d*+)?+|[+-]?[.,]\d++)(\s*+)(\S*+)", re.ASCII)
 _PLAIN_NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
@@ -81,6 +90,14 @@ def value_of(data_set: DataSet, as_text: bool | None) -> tuple[Value, str | None
     if as_text and not data_set.unit:
         return text, None
     return Decimal(number.replace(",", ".")), unit
+
+
+def number_and_unit(text: str) -> tuple[str, str | None] | None:
+    """A number and the unit behind it in one text, ``000671.578kWh``; `None` for any other text."""
+    match = _NUMBER.fullmatch(text.strip())
+    if match is None or not match[3] or not _unit_of(match[1], match[3], close=not match[2]):
+        return None
+    return match[1], normal_unit(match[3])
 
 
 def _unit_of(number: str, text: str, *, close: bool) -> bool:
