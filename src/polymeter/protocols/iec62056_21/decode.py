@@ -206,6 +206,8 @@ class _Message:
         self._values(data, start)
 
     def _block(self, at: int) -> None:
+        if self.text[-1] & 0x7F in (ETX, EOT) and self.text[-2] & 0x7F not in (ETX, EOT):
+            raise RemoteProtocolError("the block has no block check character", len(self.text))
         if len(self.text) < at + 3 or self.text[-2] & 0x7F not in (ETX, EOT):
             raise RemoteProtocolError("the block ends before ETX and block check character", len(self.text))
         try:
