@@ -26,7 +26,7 @@ from polymeter.protocols.iec62056_21.values import obis_code
 from polymeter.protocols.units import normal_unit
 from polymeter.protocols.wire import Record
 
-__all__ = ["data_records"]
+__all__ = ["data_records", "read_records"]
 
 
 class Shape(NamedTuple):
@@ -57,6 +57,16 @@ def data_records(data: str, offset: int = 0, layer: int = 0, strict: bool = True
     Raises:
         RemoteProtocolError: something that is no data set; the offset is its place.
     """
+    return read_records(data, offset, layer, strict)[0]
+
+
+def read_records(
+    data: str, offset: int = 0, layer: int = 0, strict: bool = True
+) -> tuple[list[Record], list[Record] | None]:
+    """The same, and once more those of lines that are not ordinary, `None` if there are none.
+
+    Ordinary lines are numbers with units: neither refusals nor addresses are among them.
+    """
     raw = data.encode("latin-1")
     shape = _shape_of(data, raw, offset)
     columns = zip(
@@ -66,12 +76,17 @@ def data_records(data: str, offset: int = 0, layer: int = 0, strict: bool = True
     )  # fmt: skip
     ordinary = map(tuple.__new__, repeat(Record), columns)
     found: list[Record] = []
+    others: list[Record] = []
+    ordinary_only = True
     for count, start, end in shape.pieces:
         found += islice(ordinary, count)
         if start < end:
             lines = decode_data(data[start:end], None, offset + start, strict)
-            found += records(lines, offset + start, layer)
-    return found
+            below = list(records(lines, offset + start, layer))
+            others += below
+            found += below
+            ordinary_only = False
+    return found, None if ordinary_only else others
 
 
 _shapes: Final[dict[tuple[int, int], Shape]] = {}
