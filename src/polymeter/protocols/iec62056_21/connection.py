@@ -207,10 +207,18 @@ class Connection:
         self.state = state
         return data
 
-    def discard(self) -> None:
-        """Drop a message that has begun and will not end, as after silence; the state stays."""
-        self._buffer.clear()
+    def discard(self) -> int:
+        """Drop a message that has begun and will not end, as after silence; the state stays.
+
+        Gives how many of its characters had come.
+        """
         self._searched = 0
+        return len(self._buffer.clear())
+
+    @property
+    def begun(self) -> bool:
+        """Whether a message has begun that is not whole yet."""
+        return len(self._buffer) > 0
 
     def reset(self) -> None:
         """Forget the conversation and what waits, as after the end of a session."""
