@@ -201,7 +201,7 @@ def test_a_header_without_its_name_is_of_the_profile_above() -> None:
     again = "(1240311120000)(08)(15)(2)(1.5.0)(kW)(2.5.0)(kW)\r\n"
     found = list(records(decode_data(HEADER + "(1)(2)\r\n" + again + "(3)(4)\r\n")))
     assert [(record.name, record.value, record.time) for record in found[2:]] == [
-        ("P.01 status", "08", datetime(2024, 3, 11, 12, 0)),
+        ("status.P.01", "08", datetime(2024, 3, 11, 12, 0)),
         ("1.5.0", 3, datetime(2024, 3, 11, 12, 0)),
         ("2.5.0", 4, datetime(2024, 3, 11, 12, 0)),
     ]

@@ -60,7 +60,7 @@ def _status_record(head: Header, offset: int, layer: int) -> Record:
     """
     data_set = head.line[1]
     return Record(
-        f"{head.profile} status",
+        f"status.{head.profile}",
         head.status,
         quantity="status",
         time=head.time,
