@@ -7,6 +7,7 @@ import pytest
 from polymeter.catalogue import decode_frames, meter_types
 from polymeter.catalogue.decoding import prove
 from polymeter.catalogue.quirks import QUIRKS, mended
+from polymeter.catalogue.readings import telegram_reading
 from polymeter.catalogue.types import parse_type
 from polymeter.protocols.wire import LocalProtocolError, Record
 
@@ -51,3 +52,13 @@ def test_a_type_cannot_name_a_quirk_that_is_none() -> None:
     with pytest.raises(LocalProtocolError, match="there is no quirk 'typo', but unsigned-numbers"):
         parse_type("x", text)
     assert all(quirk.__doc__ for quirk in QUIRKS.values())
+
+
+def test_codes_that_are_no_obis_codes_are_names() -> None:
+    known = meter_types()["landisgyr-uh50"]
+    heat = Record("6.8", Decimal("29.055"), "MWh", "1-0:6.8.0*255")
+    named = telegram_reading(heat, known)
+    assert (named.series, named.obis, named.quantity, named.value) == ("energy", None, "energy", heat.value)
+    other = telegram_reading(heat._replace(name="6.99", obis="1-0:6.99.0*255"), known)
+    assert (other.series, other.obis, other.quantity) == ("6.99", None, "unknown")
+    assert telegram_reading(heat).obis == "1-0:6.8.0*255"

@@ -294,3 +294,10 @@ def test_over_tcp_nothing_is_waited_for() -> None:
         yield from driver.close()
 
     assert run_simulated(session(), without_line(serve(Device().meter))).seconds == 0
+
+
+def test_a_meter_that_is_no_corrector_gives_no_value() -> None:
+    with simulated("iec62056-21") as meter:
+        address = meter.replace("iec62056-21:", "lis200:")
+        with connect(address) as corrector, pytest.raises(RemoteProtocolError, match=r"\(ERROR\): LIS-200"):
+            corrector.read("2:300")

@@ -13,7 +13,7 @@ from polymeter.protocols.units import COSEM_UNITS, normal_unit
         (" kWh ", "kWh"),
         ("m³", "m3"),
         ("m^3", "m3"),
-        ("qm", "m3"),
+        ("qm", "qm"),
         ("kVArh", "kvarh"),
         ("VAr", "var"),
         ("\xb0C", "°C"),

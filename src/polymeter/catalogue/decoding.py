@@ -14,7 +14,6 @@ from typing import Any, Final
 from polymeter.catalogue.handover import hand_over
 from polymeter.catalogue.history import dated
 from polymeter.catalogue.payloads import read_payload
-from polymeter.catalogue.quirks import mended
 from polymeter.catalogue.readings import TelegramReading, telegram_reading, telegram_readings, value_text
 from polymeter.catalogue.registry import PROTOCOLS, Protocol, protocol_named
 from polymeter.catalogue.types import ADDRESS_FIELDS, MeterType, find_type
@@ -261,8 +260,6 @@ def named_frame(
     if meter_type is not None and meter_type.payloads:
         decoded = read_payload(decoded, meter_type.payloads)
     records = decoded.records
-    if meter_type is not None and meter_type.quirks:
-        records = tuple(mended(record, meter_type.quirks) for record in records)
     if meter_type is not None and meter_type.history:
         records = dated(records, meter_type.history)
     if meter_type is not None and meter_type.address is not None:

@@ -34,8 +34,18 @@ def _unsigned_numbers(record: Record) -> Record:
     return record._replace(value=unsigned if isinstance(value, Decimal) else int(unsigned))
 
 
+def _codes_of_its_own(record: Record) -> Record:
+    """Codes that look like OBIS codes of an electricity meter and are none.
+
+    Heat meters with an optical head name heat 6.8 and volume 6.26, as EDIS had it before OBIS: read as
+    reduced OBIS codes these would be reactive energies.
+    """
+    return record._replace(obis=None)
+
+
 QUIRKS: Final[Mapping[str, Callable[[Record], Record]]] = {
     "unsigned-numbers": _unsigned_numbers,
+    "codes-of-its-own": _codes_of_its_own,
 }
 
 

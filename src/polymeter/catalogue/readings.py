@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from polymeter.catalogue.names import quantity_of
+from polymeter.catalogue.quirks import mended
 from polymeter.catalogue.types import MeterType
 from polymeter.protocols.wire import Record, Value
 
@@ -132,10 +133,12 @@ def telegram_readings(records: Sequence[Record], meter_type: MeterType | None) -
 
 
 def telegram_reading(record: Record, meter_type: MeterType | None = None, nth: int = 1) -> TelegramReading:
-    """Name a record, by its meter type's own words where there is one.
+    """Name a record, mended and by its meter type's own words where there is one.
 
     `nth` says that it is not the first of its series in the telegram.
     """
+    if meter_type is not None and meter_type.quirks:
+        record = mended(record, meter_type.quirks)
     quantity = record.quantity
     if quantity == "unknown" and record.obis is not None:
         quantity = quantity_of(record.obis)

@@ -60,6 +60,11 @@ class SpanSplitter:
         """
         raise NotImplementedError
 
+    def shared(self, frame: bytes) -> int:
+        """How many of the last bytes of a good frame may be the next one's as well: a frame whose end
+        nothing marks looks whole, too, where it lacks a byte and another follows. They are left."""
+        return 0
+
     def receive_data(self, data: bytes) -> None:
         """Take in what came."""
         self._data += data
@@ -82,11 +87,11 @@ class SpanSplitter:
         frame = bytes(self._data[: span.end - span.start])
         left = self.left_of_damaged if span.sound else 0
         try:
-            frame = self.judge(frame, self.dropped, sound=span.sound)
-            left = 0
+            judged = self.judge(frame, self.dropped, sound=span.sound)
+            left = self.shared(frame)
         finally:
             self._drop(span.end - span.start - left)
-        return frame
+        return judged
 
     def _drop(self, count: int) -> None:
         del self._data[:count]

@@ -7,9 +7,11 @@ ASCII except where the unit's own sign is not (``°C``, ``Ω``), powers without 
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["COSEM_UNITS", "normal_unit"]
+__all__ = ["COSEM_UNITS", "is_unit", "normal_unit"]
 
 COSEM_UNITS: Final[dict[int, str]] = {
     1: "a", 2: "mo", 3: "wk", 4: "d", 5: "h", 6: "min", 7: "s", 8: "°", 9: "°C", 10: "currency",
@@ -25,13 +27,22 @@ COSEM_UNITS: Final[dict[int, str]] = {
 conditions. 254 (other), 255 (a bare count) and the unassigned codes have no unit."""
 
 _SPELLINGS: Final[dict[str, str]] = {
-    "m^3": "m3", "m³": "m3", "m^3/h": "m3/h", "m³/h": "m3/h", "qm": "m3", "cbm": "m3", "l/h": "l/h",
-    "KWH": "kWh", "KWh": "kWh", "kwh": "kWh", "WH": "Wh", "MWH": "MWh", "mWh": "mWh",
-    "KW": "kW", "kw": "kW", "KVARH": "kvarh", "kVArh": "kvarh", "kVarh": "kvarh", "kvarh": "kvarh",
-    "kVAr": "kvar", "kVar": "kvar", "KVAR": "kvar", "VAr": "var", "Var": "var", "VAR": "var",
-    "VArh": "varh", "Varh": "varh", "KVA": "kVA", "kVa": "kVA", "KVAH": "kVAh",
-    "C": "°C", "degC": "°C", "\xb0C": "°C", "Grad": "°", "deg": "°", "Hz": "Hz", "HZ": "Hz",
+    "m^3": "m3", "m³": "m3", "cbm": "m3", "m^3/h": "m3/h", "m³/h": "m3/h", "m3ph": "m3/h",
+    "C": "°C", "degC": "°C", "ºC": "°C", "\xf8C": "°C", "{C": "°C", "Grad": "°", "deg": "°", "HZ": "Hz",
 }  # fmt: skip
+"""How meters spell units out. Behind a number a C is a temperature: none measures charge. The degree
+sign has many places in the character sets of old displays: F8 on a PC's, ``{`` on a corrector's."""
+
+_ELECTRICAL: Final = re.compile(r"([kKMG]?)((?:[Ww]|[Vv][Aa][Rr]?)[Hh]?)", re.ASCII)
+_BASES: Final = {"w": "W", "wh": "Wh", "va": "VA", "vah": "VAh", "var": "var", "varh": "varh"}
+"""By any letter size: meters write kvarh in nine ways. A small m stays, for it may mean milli or mega."""
+_LONGEST: Final = 16
+"""Characters of a unit (IEC 62056-21 § 6.5.2). What is longer is kept, and not remembered."""
+_KNOWN: Final = frozenset((
+    "W", "V", "kV", "mV", "A", "mA", "kA", "J", "kJ", "MJ", "GJ", "Hz", "K", "°C", "°", "%", "bar", "mbar",
+    "Pa", "hPa", "kPa", "MPa", "m3", "m3/h", "l", "l/h", "s", "min", "h", "Ah", "kg", "t",
+))  # fmt: skip
+"""Units that meters show, beside those of energy and power."""
 
 
 def normal_unit(text: str) -> str | None:
@@ -42,4 +53,17 @@ def normal_unit(text: str) -> str | None:
     text = text.strip()
     if not text:
         return None
+    return _spelled(text) if len(text) <= _LONGEST else text
+
+
+@lru_cache(maxsize=1024)
+def _spelled(text: str) -> str:
+    if (match := _ELECTRICAL.fullmatch(text)) is not None:
+        return match[1].replace("K", "k") + _BASES[match[2].lower()]
     return _SPELLINGS.get(text, text)
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text is a unit that meters show: what stands behind a number may be something else."""
+    unit = normal_unit(text)
+    return unit in _KNOWN or (unit is not None and _ELECTRICAL.fullmatch(unit) is not None)

@@ -26,6 +26,12 @@ def _library() -> Any:
     return serialx
 
 
+def _refused(baud: int, bits: int, parity: str, error: Exception) -> TransportError:
+    """The error of a port that does not take its settings."""
+    remedy = "; bits=8 and parity=N may do" if bits == 7 else ""
+    return TransportError(f"the port refuses {baud} Bd {bits}{parity}1: {error}{remedy}")
+
+
 class Serial:
     """An open serial port as a `Transport`."""
 
@@ -74,7 +80,7 @@ class Serial:
                 self._kept += bytes(waiting[: self._port.readinto(waiting)])
             self._port.reconfigure_port(baudrate=baud, byte_size=bits, parity=parity)
         except self._failures as error:
-            raise TransportError(f"the port refuses {baud} Bd {bits}{parity}1: {error}") from error
+            raise _refused(baud, bits, parity, error) from error
 
     def _require_open(self) -> None:
         if not self._port.is_open:
@@ -97,7 +103,7 @@ class AsyncSerial(AsyncStream):
             await port.flush()
             await port.reconfigure_port(baudrate=baud, byte_size=bits, parity=parity)
         except (OSError, _library().SerialException) as error:
-            raise TransportError(f"the port refuses {baud} Bd {bits}{parity}1: {error}") from error
+            raise _refused(baud, bits, parity, error) from error
 
 
 def connect(port: str, baud: int, bits: int = 8, parity: Parity = "N") -> Serial:

@@ -188,7 +188,8 @@ class URL:
         """A parameter that is one of a few words."""
         text = self.parameters.get(name, default)
         if text not in choices:
-            raise LocalProtocolError(f"parameter {name} must be one of {', '.join(choices)}, not {text!r}")
+            words = ", ".join(filter(None, choices))
+            raise LocalProtocolError(f"parameter {name} must be one of {words}, not {text!r}")
         return text
 
     def refuse_unknown(self, known: Mapping[str, str]) -> None:

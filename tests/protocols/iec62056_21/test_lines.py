@@ -103,7 +103,7 @@ def test_what_is_no_data_set_is_refused_at_its_place(text: str) -> None:
 
 def test_without_strictness_the_rest_is_read() -> None:
     lines = decode_data("a(1)\r\nHELLO\r\nb(2)rest\r\nc(3)\r\n", strict=False)
-    assert [line[0].address for line in lines] == ["a", "b", "c"]
+    assert [line[0].address if line else None for line in lines] == ["a", None, "b", "c"]
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=80))

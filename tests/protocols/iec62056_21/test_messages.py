@@ -82,9 +82,9 @@ def test_pieces_follow_each_other_and_only_padding_is_left_over(data: bytes) -> 
     assert not data[at:].strip(PADDING)
 
 
-@pytest.mark.parametrize("cut", range(1, len(LINE + BLOCK) - 1))
+@pytest.mark.parametrize("cut", range(1, len(LINE + BLOCK)))
 def test_what_follows_a_message_that_was_cut_is_whole(cut: int) -> None:
-    """Unless only the check character is missing, whose place the next character then takes."""
+    """Also where only the check character is missing, whose place the next character then takes."""
     whole = LINE + BLOCK
     assert pieces(whole[:cut] + whole)[-1] == whole
 

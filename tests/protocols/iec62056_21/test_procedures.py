@@ -1,5 +1,6 @@
 """What a reader does, over every shell: read out, log in, read, be refused, repeat, give up."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -29,7 +30,7 @@ from polymeter.protocols.iec62056_21 import (
     start_programming,
 )
 from polymeter.protocols.iec62056_21 import procedures as module
-from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine, advance
+from polymeter.protocols.procedure import Outcome, Pause, Procedure, Receive, Send, SetLine, advance
 from polymeter.protocols.wire import AccessDenied, RemoteProtocolError, TimedOut, TransportError
 from polymeter.transports.simulated import run_simulated
 from polymeter.transports.wrappers import Faults, disturb
@@ -484,3 +485,45 @@ def test_a_password_is_in_no_repr() -> None:
 def test_events_that_nobody_awaits_are_no_answers() -> None:
     with pytest.raises((RemoteProtocolError, TimedOut)):
         simulated(reading_out(Options(repeats=0)), encode(Request("1")))
+
+
+def _fails_after(heard: list[bytes]) -> tuple[list[float], str]:
+    """How long a read-out waits each time while these pieces come, and how it ends when nothing more does."""
+    options = Options(answer_timeout_s=0.3, block_timeout_s=7.0, repeats=0)
+    connection = Connection("reader")
+
+    def reading() -> Procedure[object]:
+        return (yield from read_out(connection, (yield from sign_on(connection, options)), options))
+
+    procedure, pieces, waits = reading(), list(heard), []
+    step = advance(procedure, None)
+    with pytest.raises(TimedOut) as caught:
+        while True:
+            outcome: Outcome = b""
+            if isinstance(step, Receive):
+                waits.append(step.timeout_s)
+                outcome = pieces.pop(0) if pieces else TimedOut(f"nothing came within {step.timeout_s:g} s")
+            step = advance(procedure, outcome)
+    return waits, str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("heard", "waits", "message"),
+    [
+        ([], [0.3], "no answer from a meter: nothing came within 0.3 s"),
+        ([b"\xf8\xe0", b"\x9c"], [0.3] * 3, "no answer from a meter: 3 bytes came and no message among them"),
+        ([b"/PMX5"], [0.3, 7.0], "a message broke off after 5 characters: nothing more came within 7 s"),
+        ([b"/PMX5SIM\r\n"], [0.3] * 2, "PMXSIM said who it is, then no whole answer .* within 0.3 s"),
+        (
+            [b"/PMX5SIM\r\n", b"\x02a("],
+            [0.3, 0.3, 7.0],
+            "PMXSIM said .* broke off after 3 characters: .* 7 s",
+        ),
+    ],
+)
+def test_silence_noise_and_a_broken_message_are_told_apart(
+    heard: list[bytes], waits: list[float], message: str
+) -> None:
+    waited, told = _fails_after(heard)
+    assert waited == waits
+    assert re.search(message, told)

@@ -57,6 +57,20 @@ def test_a_read_out_that_breaks_off_costs_no_other() -> None:
     assert frames(receiver) == [BLOCK]
 
 
+@pytest.mark.parametrize("following", [LINE + BLOCK, BLOCK, PARITY], ids=["line", "bare", "parity"])
+@given(data=st.data())
+def test_a_read_out_without_its_check_costs_no_other(following: bytes, data: st.DataObject) -> None:
+    receiver = PushedReadOuts()
+    found: list[bytes | None] = []
+    for piece in data.draw(cuts((PARITY if following == PARITY else LINE + BLOCK)[:-1] + following)):
+        receiver.receive_data(piece)
+        try:
+            found += frames(receiver)
+        except RemoteProtocolError:
+            found += [None, *frames(receiver)]
+    assert found == [None, following]
+
+
 @pytest.mark.parametrize("whole", [LINE + BLOCK, PARITY], ids=["plain", "parity"])
 @pytest.mark.parametrize("cut", range(len(LINE) + 1, len(LINE + BLOCK) - 2))
 def test_the_next_one_keeps_its_identification(whole: bytes, cut: int) -> None:

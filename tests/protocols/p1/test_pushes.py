@@ -55,6 +55,23 @@ def test_an_envelope_that_the_next_one_cuts_off_costs_only_itself(step: int) -> 
         assert p1.decode(data, DecodeOptions((KEY,)), explain=False)[-1].valid
 
 
+@given(sizes)
+@settings(deadline=None, max_examples=40)
+def test_an_envelope_that_lacks_only_its_last_byte_costs_no_other(cut: list[int]) -> None:
+    found = frames_of(p1.PushedTelegrams(), pieces(SEALED[:-1] + SEALED + PLAIN, cut))
+    # Nothing shows that the first lacks a byte until somebody opens it.
+    assert found == [SEALED[:-1] + b"\xdb", SEALED, PLAIN]
+    decoded = p1.decode(SEALED[:-1] + SEALED + PLAIN, DecodeOptions((KEY,)), explain=False)
+    assert [one.valid for one in decoded] == [False, True, True]
+
+
+def test_a_byte_that_begins_no_envelope_is_noise_after_all() -> None:
+    frame = p1.encode(p1.Ciphered(b"PMX\x00\x00\x00\x00\x01", 7, bytes(40), bytes(11) + b"\xdb"))
+    for behind in (PLAIN, b"\r\n" + PLAIN, SEALED, frame):
+        assert frames_of(p1.PushedTelegrams(), [frame, behind]) == [frame, behind.lstrip()]
+        assert frames_of(p1.PushedTelegrams(), [frame + behind]) == [frame, behind.lstrip()]
+
+
 def test_an_envelope_that_ends_like_the_beginning_of_one_is_whole_when_more_has_come() -> None:
     frame = p1.Ciphered(b"PMX\x00\x00\x00\x00\x01", 7, bytes(40), bytes(10) + b"\xdb\x08")
     written = p1.encode(frame)

@@ -112,7 +112,7 @@ def test_an_octet_string_that_spells_a_text_is_that_text(text: str, shown: str) 
     assert octets_text(text) == shown
 
 
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)), st.sampled_from(["S", "W", "s", "w", ""]))
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2068, 12, 31)), st.sampled_from(["S", "W", "s", "w", ""]))
 def test_a_time_is_read_with_its_flag(at: datetime, flag: str) -> None:
     at = at.replace(microsecond=0)
     found = parse_time(f"{at:%y%m%d%H%M%S}{flag}")

@@ -23,6 +23,7 @@ __all__ = [
     "block_end",
     "control_within",
     "line_before",
+    "may_begin",
     "without_parity",
 ]
 
@@ -106,6 +107,14 @@ def block_end(data: bytes | bytearray, start: int, searched: int = 0) -> int | N
             return at
         at += 1
     return None
+
+
+def may_begin(character: int) -> bool:
+    """Whether a message may begin so: a block or a line."""
+    return character & 0x7F in _BEGINNINGS
+
+
+_BEGINNINGS: Final = frozenset(b"\x01\x02/")
 
 
 def control_within(block: bytes, start: int) -> int:

@@ -24,8 +24,8 @@ from polymeter.protocols.iec62056_21.frames import (
 )
 from polymeter.protocols.iec62056_21.procedures import Options, ask, read_data, read_value, receive
 from polymeter.protocols.iec62056_21.profiles import profile_request
-from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
 from polymeter.protocols.iec62056_21.times import combine, parse_time
+from polymeter.protocols.iec62056_21.values import is_refusal, refusal_text
 from polymeter.protocols.procedure import Procedure, Send
 from polymeter.protocols.wire import LocalProtocolError, RemoteProtocolError, TimedOut
 

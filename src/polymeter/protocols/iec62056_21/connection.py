@@ -114,7 +114,7 @@ The two ends may differ by a message that one has sent and the other has not und
 may ask for a repeat both where it waits for an answer and where the other has given it.
 """
 
-NOISE_MAX: Final = 1 << 16
+NOISE_MAX: Final = 1 << 12
 """Bytes between two messages before a line is taken for something else than a meter's."""
 
 
@@ -207,10 +207,18 @@ class Connection:
         self.state = state
         return data
 
-    def discard(self) -> None:
-        """Drop a message that has begun and will not end, as after silence; the state stays."""
-        self._buffer.clear()
+    def discard(self) -> int:
+        """Drop a message that has begun and will not end, as after silence; the state stays.
+
+        Gives how many of its characters had come.
+        """
         self._searched = 0
+        return len(self._buffer.clear())
+
+    @property
+    def begun(self) -> bool:
+        """Whether a message has begun that is not whole yet."""
+        return len(self._buffer) > 0
 
     def reset(self) -> None:
         """Forget the conversation and what waits, as after the end of a session."""
@@ -230,7 +238,10 @@ class Connection:
         self._noise_since += count
         if self._noise_since > NOISE_MAX:
             self._noise_since = 0
-            raise RemoteProtocolError(f"{NOISE_MAX} bytes and no message among them", self._buffer.dropped)
+            raise RemoteProtocolError(
+                f"{NOISE_MAX} bytes came and no message among them: is the line a meter's?",
+                self._buffer.dropped,
+            )
 
     def _message_size(self) -> int | None:
         """Skip noise; the length of the message that then begins, `None` while it is not whole."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from operator import attrgetter
+from functools import lru_cache
 from typing import Final
 
 from polymeter.protocols.iec62056_21.blocks import ACK, EOT, ETX, NAK, SOH, STX, block_end, without_parity
@@ -30,8 +30,8 @@ from polymeter.protocols.iec62056_21.frames import (
     decode_option,
 )
 from polymeter.protocols.iec62056_21.messages import PADDING, Pushes, past_padding, split
-from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
-from polymeter.protocols.iec62056_21.readouts import data_records
+from polymeter.protocols.iec62056_21.readouts import read_records
+from polymeter.protocols.iec62056_21.values import is_refusal, refusal_text
 from polymeter.protocols.wire import (
     Decoded,
     DecodeOptions,
@@ -89,7 +89,7 @@ def decode(data: bytes, options: DecodeOptions = DecodeOptions(), *, explain: bo
     return [_decode_message(data[start:end], start, options, explain) for start, end in split(data)]
 
 
-_REFUSALS = re.compile(r"\([Ee#]")
+_REFUSALS: Final = re.compile(r"\([Ee#]")
 
 
 def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: bool) -> Decoded:
@@ -109,6 +109,13 @@ def _decode_message(frame: bytes, start: int, options: DecodeOptions, explain: b
 
 
 _NOBODY: Final = MeterIdentity()
+_remembered_line = lru_cache(maxsize=1024)(decode_line)
+"""Lines of meters are short, and who they are they say each time."""
+
+
+@lru_cache(maxsize=1024)
+def _identity(manufacturer: str, identification: str) -> MeterIdentity:
+    return MeterIdentity(manufacturer=manufacturer, identification=identification)
 
 
 class _Message:
@@ -174,12 +181,18 @@ class _Message:
         end = self.text.find(b"\n", at) + 1
         if not end:
             raise RemoteProtocolError("the line has no end", len(self.text))
-        event = decode_line(self.text[at:end], self.tree, at)
-        self.frame = event
-        match event:
+        line = self.text[at:end]
+        if self.tree is not None:
+            self.frame = decode_line(line, self.tree, at)
+        else:
+            try:
+                self.frame = _remembered_line(line)
+            except RemoteProtocolError as error:
+                raise RemoteProtocolError(str(error), at + error.offset) from error
+        match self.frame:
             case Identification(manufacturer, _, identification):
                 self.name, self.why = "identification", "an identification line"
-                self.meter = MeterIdentity(manufacturer=manufacturer, identification=identification)
+                self.meter = _identity(manufacturer, identification)
             case Request():
                 self.name, self.why = "request", "a request line"
         return end
@@ -206,6 +219,8 @@ class _Message:
         self._values(data, start)
 
     def _block(self, at: int) -> None:
+        if self.text[-1] & 0x7F in (ETX, EOT) and self.text[-2] & 0x7F not in (ETX, EOT):
+            raise RemoteProtocolError("the block has no block check character", len(self.text))
         if len(self.text) < at + 3 or self.text[-2] & 0x7F not in (ETX, EOT):
             raise RemoteProtocolError("the block ends before ETX and block check character", len(self.text))
         try:
@@ -230,22 +245,19 @@ class _Message:
     def _values(self, data: str, offset: int) -> None:
         broken: RemoteProtocolError | None = None
         try:
-            self.records = data_records(data, offset, self.layer)
+            self.records, others = read_records(data, offset, self.layer)
         except RemoteProtocolError as error:
             broken = error
-            self.records = data_records(data, offset, self.layer, strict=False)
-        if _REFUSALS.search(data):
+            self.records, others = read_records(data, offset, self.layer, strict=False)
+        if others is not None and _REFUSALS.search(data):
             self.errors += [
                 Problem(refusal_text(data_set), offset + data_set.offset, self.layer)
                 for line in decode_data(data, strict=False)
                 for data_set in line
                 if is_refusal(data_set)
             ]
-        if self.meter.id is None and not _DEVICE_ADDRESS.isdisjoint(map(_OBIS, self.records)):
-            number = next(record.value for record in self.records if record.obis in _DEVICE_ADDRESS)
-            self.meter = replace(self.meter, id=str(number))
+        number = next((record.value for record in others or () if record.obis in _DEVICE_ADDRESS), None)
+        if number is not None:
+            self.meter = replace(self.meter, id=str(number).strip())
         if broken is not None:
             raise broken  # a line that is no data set costs the message, not its values
-
-
-_OBIS: Final = attrgetter("obis")

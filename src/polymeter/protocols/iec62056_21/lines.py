@@ -34,7 +34,8 @@ DataLine = tuple[DataSet, ...]
 
 _DATA_SET = re.compile(r"([^()\r\n]*+)\(([^()*\r\n]*+)(?:\*([^()\r\n]*+))?\)")
 _SET_AND_END = re.compile(r"([^()\r\n]*+)\(([^()*\r\n]*+)(\*[^()\r\n]*+)?\)(\r?\n|\r)?|((?s:.+))")
-_END_OF_LINE = re.compile(r"\r?\n|\r")
+_END_OF_LINE = re.compile(r"[ \t]*+(?:\r?\n|\r)")
+"""Some meters pad their lines with blanks."""
 
 
 def decode_data(
@@ -42,7 +43,8 @@ def decode_data(
 ) -> tuple[DataLine, ...]:
     """Take data apart into lines of data sets; an empty line gives none.
 
-    With `strict` off a text without brackets is no error (manufacturers' own commands).
+    With `strict` off a text without brackets is no error (manufacturers' own commands), but a line
+    without sets: what is below it may not be read as if it followed what is above.
 
     Raises:
         RemoteProtocolError: something that is no data set; the offset is its place.
@@ -64,11 +66,13 @@ def decode_data(
                 _explain_set(tree, match, offset)
             at = match.end()
         ended = _END_OF_LINE.match(data, at)
+        odd = False
         if ended is None and at < size:
             stop = _next_line(data, at)
             ends = data[at:stop] == "!"
             if strict and not ends:
                 raise RemoteProtocolError(f"{data[at:stop][:40]!r} is no data set", offset + at)
+            odd = not ends
             if tree is not None:
                 shown = None if ends else data[at:stop]
                 tree.leaf("end of data" if ends else "data", offset + at, offset + stop, shown)
@@ -76,7 +80,7 @@ def decode_data(
         at = _skip_line_end(data, at, tree, offset)
         if tree is not None:
             tree.close(offset + at)
-        if sets:
+        if sets or odd:
             lines.append(tuple(sets))
     return tuple(lines)
 

@@ -16,8 +16,10 @@ from polymeter.protocols.iec62056_21.blocks import (
     LINE_MAX,
     STRIP_PARITY,
     STX,
+    block_check,
     block_end,
     line_before,
+    may_begin,
 )
 
 __all__ = ["PADDING", "Pushes", "past_padding", "split"]
@@ -79,9 +81,14 @@ def _line_end(data: bytes, plain: bytes, pushes: Pushes, at: int, end: int) -> i
 
 
 def _block_end(plain: bytes, at: int) -> tuple[int, bool]:
-    """The end of the block at `at`, or of what there is of it, and whether it is whole."""
+    """The end of the block at `at`, or of what there is of it, and whether it is whole.
+
+    One without its check, which has the next message's first character in its place, ends before that.
+    """
     end = block_end(plain, at) or len(plain)
     if end > at + 2 and plain[end - 2] in (ETX, EOT):
+        if may_begin(plain[end - 1]) and block_check(plain[at + 1 : end - 1]) != plain[end - 1]:
+            return end - 1, True
         return end, True
     return line_before(plain, at + 1, end), False
 

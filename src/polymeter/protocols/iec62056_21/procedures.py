@@ -26,7 +26,7 @@ from polymeter.protocols.iec62056_21.frames import (
     Request,
     decode_data,
 )
-from polymeter.protocols.iec62056_21.readings import is_refusal, refusal_text
+from polymeter.protocols.iec62056_21.values import is_refusal, refusal_text
 from polymeter.protocols.procedure import Pause, Procedure, Receive, Send, SetLine
 from polymeter.protocols.wire import NEED_DATA, AccessDenied, RemoteProtocolError, TimedOut, TransportError
 
@@ -97,23 +97,30 @@ def receive(connection: Connection, options: Options) -> Procedure[Event]:
 
     Raises:
         RemoteProtocolError: a damaged message, or one that has no place here; ask for it again.
-        TimedOut: nothing came, or a message broke off.
+        TimedOut: nothing came, only noise did, or a message broke off; the error says which.
         TransportError: the line was closed.
     """
-    timeout_s = options.answer_timeout_s
+    noise = connection.noise
     while True:
         event = connection.next_event()
         if event is not NEED_DATA:
             return event  # type: ignore[return-value]
+        timeout_s = options.block_timeout_s if connection.begun else options.answer_timeout_s
         try:
             data = yield Receive(timeout_s)
-        except TimedOut:
-            connection.discard()
+        except TimedOut as error:
+            if come := connection.discard():
+                raise TimedOut(
+                    f"a message broke off after {come} characters: nothing more came within {timeout_s:g} s"
+                ) from error
+            if noise := connection.noise - noise:
+                raise TimedOut(
+                    f"{noise} bytes came and no message among them: are rate and parity the meter's?"
+                ) from error
             raise
         if not data:
             raise TransportError("the meter closed the line")
         connection.receive_data(data)
-        timeout_s = options.block_timeout_s
 
 
 def ask(connection: Connection, options: Options, event: Event, repeat: Event) -> Procedure[Event]:
@@ -136,8 +143,19 @@ def ask(connection: Connection, options: Options, event: Event, repeat: Event) -
             attempts_left -= 1
 
 
+def after_option(
+    connection: Connection, identification: Identification, options: Options
+) -> Procedure[Event]:
+    """Give what the meter says after an option, as `await_answer`; an error says that it had been there."""
+    try:
+        return (yield from await_answer(connection, options))
+    except TimedOut as error:
+        name = identification.manufacturer + identification.identification
+        raise TimedOut(f"{name} said who it is, then no whole answer to the option came: {error}") from error
+
+
 def await_answer(connection: Connection, options: Options) -> Procedure[Event]:
-    """Give what the meter says after an option; NAK asks for it again if it is damaged or cut."""
+    """Give the meter's next answer; NAK asks for it again if it is damaged or cut."""
     attempts_left = options.repeats
     while True:
         try:
@@ -217,7 +235,7 @@ def read_out(
         TimedOut: it did not come, or not whole.
     """
     yield from choose(connection, identification, "0", options)
-    message = yield from await_answer(connection, options)
+    message = yield from after_option(connection, identification, options)
     if not isinstance(message, DataMessage):
         raise RemoteProtocolError(f"a read-out is expected, {message} came")
     if options.acknowledges:
@@ -234,7 +252,7 @@ def start_programming(
         AccessDenied: the meter ends the session at once.
     """
     yield from choose(connection, identification, "1", options)
-    answer = yield from await_answer(connection, options)
+    answer = yield from after_option(connection, identification, options)
     match answer:
         case Command("P0", data):
             return (data or "").removeprefix("(").removesuffix(")")

@@ -5,8 +5,9 @@
     (value)(value)…
 
 The header's time is that of the first row below it; the others follow one interval apart. A new
-header comes with every change of status and after every gap. Logs (P.98, P.99, P.200 …) have the
-same header without interval, one for each event, and often no columns at all.
+header comes with every change of status and after every gap; some meters leave out its name then.
+Some write each row's own time before its values. Logs (P.98, P.99, P.200 …) have the same header
+without interval, one for each event, and often no columns at all.
 
 Whether a time is the interval's start or its end is the manufacturer's choice and not in the
 telegram: `rows` takes it as an argument and always stamps at the end, as polymeter does.
@@ -20,15 +21,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from polymeter.protocols.iec62056_21.frames import DataLine, DataSet
-from polymeter.protocols.iec62056_21.times import format_time, parse_time
+from polymeter.protocols import obis
+from polymeter.protocols.iec62056_21.lines import DataLine, DataSet
+from polymeter.protocols.iec62056_21.times import format_time, parse_time, row_start
 from polymeter.protocols.units import normal_unit
 
-__all__ = ["Cell", "Header", "ProfileRow", "Stamp", "cells", "header", "profile_request", "row_time", "rows"]
+__all__ = ["Cell", "Header", "ProfileRow", "Stamp", "header", "profile_request", "row_of", "rows"]
 
 Stamp = Literal["start", "end"]
 
-_PROFILE: Final = re.compile(r"P\.\d+|1-\d+:(?:99|P)\.\d+\.\d+(?:\*\d+)?", re.ASCII)
+_PROFILE: Final = re.compile(r"(?:\d+-\d+:)?(?:P\.\d+|99\.\d+\.\d+)(?:\.\d+)?(?:\*\d+)?", re.ASCII)
 _COUNT: Final = re.compile(r"\d{1,4}", re.ASCII)
 
 
@@ -67,9 +69,14 @@ class ProfileRow:
     cells: tuple[Cell, ...]
 
 
-def header(line: DataLine) -> Header | None:
-    """The header that a line is, `None` if it is none."""
-    if len(line) < 4 or not _PROFILE.fullmatch(line[0].address):
+def header(line: DataLine, above: Header | None = None) -> Header | None:
+    """The header that a line is, `None` if it is none; without a name it is of the profile `above`."""
+    if len(line) < 4:
+        return None
+    name = line[0].address
+    if not name and above is not None and above.columns:
+        name = above.profile
+    elif not _PROFILE.fullmatch(name):
         return None
     time_text, status, interval, count_text = (data_set.value for data_set in line[:4])
     time = parse_time(time_text)
@@ -82,9 +89,11 @@ def header(line: DataLine) -> Header | None:
     columns = tuple(
         (names[index].value, normal_unit(names[index + 1].value)) for index in range(0, 2 * count, 2)
     )
+    if not line[0].address and not (columns and all(obis.parse(column) for column, _ in columns)):
+        return None  # a row whose first value reads as a time
     minutes = int(interval or 0)
     return Header(
-        line[0].address,
+        name,
         time,
         status,
         timedelta(minutes=minutes) if minutes else None,
@@ -94,22 +103,27 @@ def header(line: DataLine) -> Header | None:
     )
 
 
-def cells(head: Header, line: DataLine) -> tuple[Cell, ...]:
-    """The values of a row under their columns; what is too much keeps its value without a name."""
+def row_of(
+    head: Header, line: DataLine, number: int, stamp: Stamp = "end"
+) -> tuple[datetime | None, tuple[Cell, ...]]:
+    """The time of row `number` below a header, at the end of its interval, and its values.
+
+    What is too much for the columns keeps its value without a name, unless it is the row's own time.
+    The time is `None` past the calendar's end.
+    """
+    own, values = row_start(line) if len(line) > len(head.columns) else (None, line)
     names = head.columns
-    return tuple(
+    cells = tuple(
         Cell(*(names[index] if index < len(names) else ("", None)), data_set)
-        for index, data_set in enumerate(line)
+        for index, data_set in enumerate(values)
     )
-
-
-def row_time(head: Header, number: int) -> datetime | None:
-    """The time of row `number` below a header; `None` past the calendar's end."""
+    first, steps = (head.time, number) if own is None else (own, 0)
+    steps += stamp == "start"
     try:
         # The sum forgets which of the two hours of autumn is meant: a row has its header's season.
-        return (head.time + (head.interval or timedelta()) * number).replace(fold=head.time.fold)
+        return (first + (head.interval or timedelta()) * steps).replace(fold=first.fold), cells
     except OverflowError:
-        return None
+        return None, cells
 
 
 def rows(lines: Iterable[DataLine], stamp: Stamp = "end", deduplicate: bool = True) -> Iterator[ProfileRow]:
@@ -123,20 +137,19 @@ def rows(lines: Iterable[DataLine], stamp: Stamp = "end", deduplicate: bool = Tr
     head: Header | None = None
     number = 0
     for line in lines:
-        found = header(line) if line else None
+        found = header(line, head) if line else None
         if found is not None:
             head, number = found, 0
             below = [found.first] if found.first or not found.columns else []
         elif head is not None and line and not line[0].address:
             below = [line]
         else:
+            head = head if line and not line[0].address else None
             continue
         for values in below:
-            time = row_time(head, number)
-            if stamp == "start":
-                time = row_time(head, number + 1)
+            time, cells = row_of(head, values, number, stamp)
             number += 1
-            row = ProfileRow(head.profile, time, head.status, head.interval, cells(head, values))
+            row = ProfileRow(head.profile, time, head.status, head.interval, cells)
             known = (
                 row.profile,
                 time,

@@ -17,6 +17,7 @@ from polymeter.protocols.iec62056_21.blocks import (
     block_check,
     block_end,
     line_before,
+    may_begin,
 )
 from polymeter.protocols.wire import NEED_DATA, Buffer, NeedData, RemoteProtocolError
 
@@ -71,11 +72,15 @@ class PushedReadOuts:
         if data[end - 2] & 0x7F not in (ETX, EOT):
             end = line_before(data, start + 1, end)
         line = max(data.rfind(b"/", 0, start), data.rfind(b"\xaf", 0, start))
-        self._buffer.take(line if line >= 0 else start)
-        offset = self._buffer.dropped
-        size = end - (line if line >= 0 else start)
-        frame = self._buffer.take(size)
-        block = frame[size - (end - start) :].translate(STRIP_PARITY)
-        if len(block) < 3 or block[-2] not in (ETX, EOT) or block_check(block[1:-1]) != block[-1]:
-            raise RemoteProtocolError("the block breaks off or its check does not fit", offset + size - 1)
-        return frame
+        first = line if line >= 0 else start
+        offset = self._buffer.dropped + first
+        block = bytes(data[start:end]).translate(STRIP_PARITY)
+        whole = len(block) >= 3 and block[-2] in (ETX, EOT)
+        if not whole or block_check(block[1:-1]) != block[-1]:
+            # A block without its check has the next message's first character in its place.
+            self._buffer.take(end - (whole and may_begin(block[-1])))
+            raise RemoteProtocolError(
+                "the block breaks off or its check does not fit", offset + end - first - 1
+            )
+        self._buffer.take(first)
+        return self._buffer.take(end - first)

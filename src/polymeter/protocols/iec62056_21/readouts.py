@@ -5,9 +5,10 @@ places, is remembered as the block's `Shape`, and the next block of that length 
 as one long number: where it differs in nothing but the digits of its numbers, only these are read.
 
 The shape has the ordinary lines, a name, a number and a unit: ``1.8.0(001234.5*kWh)``. What such a
-line means depends on no other line: with a name of its own it belongs to no load profile above it.
-All other lines are left to `readings.records`, which alone decides what lines mean; the tests hold
-both against each other.
+line means depends on no other line: with a name of its own it belongs to no load profile above it,
+and one that has a line without a name below it is not ordinary. All other lines are left to
+`readings.records`, which alone decides what lines mean; the tests hold both against
+each other.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from polymeter.protocols.iec62056_21.lines import decode_data
-from polymeter.protocols.iec62056_21.readings import obis_code, records
+from polymeter.protocols.iec62056_21.readings import records
+from polymeter.protocols.iec62056_21.values import obis_code
 from polymeter.protocols.units import normal_unit
 from polymeter.protocols.wire import Record
 
-__all__ = ["data_records"]
+__all__ = ["data_records", "read_records"]
 
 
 class Shape(NamedTuple):
@@ -55,6 +57,16 @@ def data_records(data: str, offset: int = 0, layer: int = 0, strict: bool = True
     Raises:
         RemoteProtocolError: something that is no data set; the offset is its place.
     """
+    return read_records(data, offset, layer, strict)[0]
+
+
+def read_records(
+    data: str, offset: int = 0, layer: int = 0, strict: bool = True
+) -> tuple[list[Record], list[Record] | None]:
+    """The same, and once more those of lines that are not ordinary, `None` if there are none.
+
+    Ordinary lines are numbers with units: neither refusals nor addresses are among them.
+    """
     raw = data.encode("latin-1")
     shape = _shape_of(data, raw, offset)
     columns = zip(
@@ -64,12 +76,17 @@ def data_records(data: str, offset: int = 0, layer: int = 0, strict: bool = True
     )  # fmt: skip
     ordinary = map(tuple.__new__, repeat(Record), columns)
     found: list[Record] = []
+    others: list[Record] = []
+    ordinary_only = True
     for count, start, end in shape.pieces:
         found += islice(ordinary, count)
         if start < end:
             lines = decode_data(data[start:end], None, offset + start, strict)
-            found += records(lines, offset + start, layer)
-    return found
+            below = list(records(lines, offset + start, layer))
+            others += below
+            found += below
+            ordinary_only = False
+    return found, None if ordinary_only else others
 
 
 _shapes: Final[dict[tuple[int, int], Shape]] = {}
@@ -94,7 +111,7 @@ def _shape_of(data: str, raw: bytes, offset: int) -> Shape:
     return shape
 
 
-_ORDINARY: Final = r"[*-z]++\([0-9]++(?:\.[0-9]*+)?\*[*-z]++\)\r\n"
+_ORDINARY: Final = r"[*-@][*-z]*+\([0-9]++(?:\.[0-9]*+)?\*[*-z]++\)\r\n(?=[!*-z]|\Z)"
 _RUNS: Final = re.compile(rf"((?:{_ORDINARY})*+)((?:(?!{_ORDINARY})(?:[^\n]*+\n|[^\n]++))*+)")
 """Ordinary lines, and lines below them that are not."""
 _PARTS: Final = re.compile(r"([^(]*)\(([^*]*)\*([^)]*)\)\r\n")
@@ -125,8 +142,8 @@ def _learn(data: str, raw: bytes, offset: int) -> Shape:
         end = at + len(others)
         if others == _END:
             at = end  # nothing to read there, so it is structure like the lines above it
-        # Whatever these lines are next time, the last of them must end where it ends now.
-        mask[at : end - 1] = bytes(max(end - 1 - at, 0))
+        # Whatever these lines are next time, they must begin and end as they do now.
+        mask[at + 1 : end - 1] = bytes(max(end - 2 - at, 0))
         pieces.append((len(lines) - before, at, end))
         at = end
     fixed = int.from_bytes(mask, "little")

@@ -21,6 +21,7 @@ from polymeter.protocols.iec62056_21 import (
     parse_time,
 )
 from polymeter.protocols.iec62056_21.blocks import STRIP_PARITY
+from polymeter.protocols.iec62056_21.values import raw_of
 from polymeter.protocols.lis200.archives import label
 from polymeter.protocols.lis200.frames import ATTRIBUTES, Address, parse_address, refusal
 from polymeter.protocols.wire import Decoded, DecodeOptions, LocalProtocolError, Node, Problem, Record, Value
@@ -78,11 +79,11 @@ def _rows(decoded: Decoded) -> tuple[Record, ...]:
     """The records of an archive's rows: values without names, each row with its own time."""
     if not (isinstance(decoded.frame, DataMessage) and decoded.records):
         return ()
-    lines = decode_data(decoded.frame.data, strict=False)
+    lines = tuple(filter(None, decode_data(decoded.frame.data, strict=False)))
     if any(data_set.address for line in lines for data_set in line) or _is_refused(lines):
         return ()
     first = decoded.records[0]
-    start = first.offset - lines[0][0].offset
+    start = first.offset - next(one.offset for line in lines for one in line if raw_of(one) == first.raw)
     found = []
     for row in label(lines, ()):
         for cell in row.cells:
@@ -122,14 +123,16 @@ def _record(record: Record) -> Record:
         value = time
     if address is None:
         return record._replace(value=value, obis=None)
-    name = address.name
-    if address.attribute not in ("0", "2"):
-        name += f".{address.attribute}"
+    name, attribute = address.name, address.attribute
+    if record.unit is not None:
+        attribute = "0"  # a measured value, whatever attribute the device names: 6:310_1.1(20.16*{C)
+    if attribute not in ("0", "2"):
+        name += f".{attribute}"
     return record._replace(
         name=name,
         value=value,
         obis=None,
-        quantity=ATTRIBUTES.get(address.attribute, "unknown") if address.attribute != "0" else "unknown",
+        quantity=ATTRIBUTES.get(attribute, "unknown") if attribute != "0" else "unknown",
     )
 
 

@@ -28,6 +28,7 @@ from polymeter.protocols.iec62056_21 import (
 )
 from polymeter.protocols.iec62056_21.commands import once
 from polymeter.protocols.iec62056_21.procedures import whole_answer
+from polymeter.protocols.iec62056_21.values import is_refusal, refusal_text
 from polymeter.protocols.lis200.archives import (
     TIME_POSITION,
     ArchiveRow,
@@ -83,6 +84,8 @@ def _read(
         if isinstance(text, str):
             lines = decode_data(text)
             refused = [refusal(data_set.value) for line in lines for data_set in line]
+            if not any(refused) and (foreign := [one for line in lines for one in line if is_refusal(one)]):
+                raise RemoteProtocolError(f"{refusal_text(foreign[0])}: LIS-200 devices refuse by number")
             return next((no for no in refused if no is not None), lines)
         if isinstance(text, TimedOut) and not attempts_left:
             raise text

@@ -78,7 +78,7 @@ def _data_set(match: re.Match[str], name: str, base: int, tree: Tree) -> None:
     value, unit = match[2], match[3]
     if match[1]:
         tree.leaf("address", base + match.start(1), base + match.end(1), match[1])
-    tree.leaf("(", base + match.end(1), base + match.start(2))
+    tree.leaf("(", base + (match.end(1) if match[1] else match.start()), base + match.start(2))
     if value:
         time = parse_time(value) if unit is None else None
         known = address(name)

@@ -6,7 +6,8 @@ Most lines are ``code(value*unit)``; the others are told by their code or their 
 * ``0-n:24.3.0(time)(status)(period)(count)(code)(unit)…`` with the values behind or on the next
   line: sub-meters before DSMR 4;
 * ``1-0:99.97.0(count)(code)…`` and ``0-0:98.1.0(count)(code)(code)…``: the power failure log and
-  the Belgian demand history, entries of times and a value.
+  the Belgian demand history, entries of times and a value;
+* ``1-0:99.1.0(count)(code)(code)…``: a load profile, entries of a time and a value for each code.
 
 A line means the same in every telegram, so it is read without the telegram around it: what that
 adds, its own time and the place, is put in later. A line that begins with a bracket goes on with the
@@ -34,19 +35,21 @@ from polymeter.protocols.p1.values import (
     register,
     unit_of,
     value_of,
+    with_unit,
 )
 from polymeter.protocols.wire import Record, Value
 
 __all__ = ["CLOCK", "DATA_SET", "REST_OF_LINE", "Line", "read_line"]
 
 DATA_SET: Final = re.compile(
-    r"([^()\r\n]*)\((\*{2,}(?=\))|[^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?"
+    r"(?:[ \t]++(?=\())?([^()\r\n]*)\((\*{2,}(?=\))|[^()*\r\n]*)(?:\*([^()\r\n]*))?\)([ \t]*(?:\r?\n|\r|$))?"
 )
-"""Address, value, unit, line end. A value may be made of stars, as that of a breaker nobody set is."""
+"""Address, value, unit, line end. A value may be made of stars, as that of a breaker nobody set is;
+some meters put a blank between two sets."""
 _BLANK: Final = re.compile(r"[ \t]*(?:\r?\n|\r|$)")
 REST_OF_LINE: Final = re.compile(r"[^\r\n]*(?:\r?\n|\r)?")
 _COUNT: Final = re.compile(r"\d{0,4}", re.ASCII)
-_SHAPED: Final = frozenset(("log", "history", "old sub-meter"))
+_SHAPED: Final = frozenset(("log", "history", "profile", "old sub-meter"))
 
 CLOCK: Final = datetime(1, 1, 1)  # noqa: DTZ001 - the zone is the meter's
 """Stands for the telegram's own time, which a line does not know."""
@@ -91,6 +94,8 @@ def _ordinary(raw: bytes, found: DataSet) -> Record | None:
     value: Value = number(written) if kind == "number" else None
     if value is None:
         value = value_of(kind, written, unit)
+        if kind == "number":
+            value, given = with_unit(value, given)
     start, stop = found.span()
     covered = raw[start : stop - len(end or "")]
     fields = (name, value, given, code, quantity, CLOCK, 0, 0, channel, "instantaneous", 0, start, covered)
@@ -178,6 +183,8 @@ class _Reader:
             self._old_sub_meter(known, sets)
         elif known.kind in ("log", "history") and _lists_codes(sets):
             self._entries(known, sets)
+        elif known.kind == "profile" and _lists_codes(sets):
+            self._profile(known, sets)
         else:
             self._timed(known, sets)
 
@@ -204,6 +211,8 @@ class _Reader:
             if index == 0 and len(sets) == 2 and _is_time(sets[1], 1):
                 own = parse_time(sets[1][2])
             value, given = value_of(known.kind, text, unit), unit_of(unit or "")
+            if known.kind == "number":
+                value, given = with_unit(value, given)
             if count == 1:
                 self._add(found, known, name, value, given, own)
             else:
@@ -226,6 +235,25 @@ class _Reader:
             self._add(found, column, name, value, unit, time, storage, function)
         for found in rest:
             self._add(found, known, name, parse_time(found[2]) or found[2] or None, None)
+
+    def _profile(self, known: Address, sets: Sequence[DataSet]) -> None:
+        """The count of a profile's rows, the codes of its columns, then the rows, each behind its time."""
+        name = sets[0][1]
+        self._add(sets[0], known, name, value_of("number", sets[0][2], None), None)
+        at = 1
+        while at < len(sets) and sets[at][3] is None and obis.parse(sets[at][2]) is not None:
+            at += 1
+        columns = [address(found[2]) for found in sets[1:at]]
+        time: datetime | None = CLOCK
+        place = 0
+        for found in sets[at:]:
+            if _is_time(found, 1):
+                time, place = parse_time(found[2]), 0
+                continue
+            column = columns[place] if place < len(columns) else _NO_COLUMN[0]
+            value, unit = value_of(column.kind, found[2], found[3]), unit_of(found[3] or "")
+            self._add(found, column, name, value, unit, time)
+            place += 1
 
     def _old_sub_meter(self, known: Address, sets: Sequence[DataSet]) -> None:
         """``(time)(status)(period)(count)`` and for each column ``(code)(unit)``; then the values."""

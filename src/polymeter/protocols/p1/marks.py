@@ -112,7 +112,8 @@ def _envelope(data: bytes | bytearray, start: int, known: Span | None, more: boo
     if len(data) < end:
         return Span(start, None if more else len(data), sound=False, searched=len(data))
     # The next envelope may begin with the last bytes of this one, of which then as many are missing.
-    last = data.find(ENVELOPE, end - _SENDER + 1, end)
+    # In a stream the last byte alone is not waited for: `PushedTelegrams.shared` leaves it to the next.
+    last = data.find(ENVELOPE, end - _SENDER + 1, end if more else end + 1)
     if last >= 0 and sender.startswith(data[last : last + _SENDER]):
         if len(data) >= last + _SENDER:
             return Span(start, last, sound=False)

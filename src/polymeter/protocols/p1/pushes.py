@@ -56,6 +56,10 @@ class PushedTelegrams(SpanSplitter):
         count = max(0, len(data) - HEAD_MAX)
         return count - 1 if count and data[count] in b"/" + PARITY_SLASH else count
 
+    def shared(self, frame: bytes) -> int:
+        """The last byte of an envelope, if another could begin with it: only its tag tells which it is."""
+        return int(frame.startswith(ENVELOPE) and frame.endswith(ENVELOPE[:1]))
+
     def judge(self, frame: bytes, offset: int, *, sound: bool) -> bytes:
         """Refuse a telegram that is cut or whose checksum does not fit; an envelope is opened later."""
         if self._stripped is not None:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from polymeter.protocols import obis
+from polymeter.protocols.iec62056_21.times import CENTURY_ENDS
+from polymeter.protocols.iec62056_21.values import number_and_unit
 from polymeter.protocols.units import normal_unit
 from polymeter.protocols.wire import Value
 
@@ -26,6 +28,7 @@ __all__ = [
     "register",
     "unit_of",
     "value_of",
+    "with_unit",
 ]
 
 TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)([SWsw]?)", re.ASCII)
@@ -62,6 +65,8 @@ def address(text: str) -> Address:
         kind = "clock"
     elif (c, d) == (99, 97):
         kind = "log"
+    elif c == 99:
+        kind = "profile"
     elif (c, d) == (98, 1):
         kind = "history"
     elif (a, c, d, e) == (0, 24, 3, 0):
@@ -80,8 +85,9 @@ def parse_time(text: str) -> datetime | None:
     if match is None:
         return None
     year, *rest = (int(group) for group in match.groups()[:6])
+    year += 2000 if year < CENTURY_ENDS else 1900
     try:
-        return datetime(2000 + year, *rest, fold=int(match[7] in ("W", "w")))  # type: ignore[arg-type]  # noqa: DTZ001 - the zone is the meter's
+        return datetime(year, *rest, fold=int(match[7] in ("W", "w")))  # type: ignore[arg-type]  # noqa: DTZ001 - the zone is the meter's
     except ValueError:
         return None
 
@@ -127,6 +133,13 @@ def value_of(kind: str, text: str, unit: str | None) -> Value:
     if found is None and (kind not in ("text", "clock") or unit):
         found = number(text)
     return text if found is None else found
+
+
+def with_unit(value: Value, unit: str | None) -> tuple[Value, str | None]:
+    """A value and its unit; some meters write the unit behind the number and leave the star out."""
+    if unit is None and isinstance(value, str) and (split := number_and_unit(value)) is not None:
+        return number(split[0]), split[1]
+    return value, unit
 
 
 @lru_cache(maxsize=8192)
