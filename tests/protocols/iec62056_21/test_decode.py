@@ -34,9 +34,8 @@ GOOD = [case for case in CASES if case["expect"]["valid"]]
 each_case = pytest.mark.parametrize("case", CASES, ids=vector_id)
 each_good_case = pytest.mark.parametrize("case", GOOD, ids=vector_id)
 
-READ_OUT = encode(Identification("PMX", "5", "SIM100")) + encode(
-    DataMessage("0.0.0(00000042)\r\n1.8.0(012345.678*kWh)\r\n1.6.0(01.2*kW)(2601311015)\r\n!\r\n")
-)
+LINES = "0.0.0(00000042)\r\n1.8.0(012345.678*kWh)\r\n1.6.0(01.2*kW)(2601311015)\r\n!\r\n"
+READ_OUT = encode(Identification("PMX", "5", "SIM100")) + encode(DataMessage(LINES))
 RIGHT = tuple(decode(READ_OUT)[0].records)
 
 
@@ -383,3 +382,30 @@ def test_a_read_out_that_breaks_off_keeps_the_name_of_no_other() -> None:
     assert (first.valid, first.records) == (False, ())
     assert (second.valid, second.records) == (True, RIGHT)
     assert second.meter.identification == "SIM100"
+
+
+@pytest.mark.parametrize("head", ["", "/PMX5SIM100\r\n", "\r\n/PMX5SIM100\n"])
+@pytest.mark.parametrize("end", ["", "!\n", "!\r\n\r\n "])
+def test_lines_from_a_screen_are_listed_if_asked_for_and_never_valid(head: str, end: str) -> None:
+    pasted = (head + LINES.removesuffix("!\r\n").replace("\r\n", "\n") + end).encode()
+    assert detect(pasted)
+    (shut,) = decode(pasted)
+    assert (shut.valid, shut.records) == (False, ())
+    assert "nothing proves these values" in shut.errors[0].message
+    (listed,) = decode(pasted, DecodeOptions(lenient=True))
+    assert [record.value for record in listed.records] == [record.value for record in RIGHT]
+    assert (listed.valid, listed.meter.id) == (False, "00000042")
+    check_cover(listed)
+
+
+@pytest.mark.parametrize("text", ["f(x) {", "no values", "/PMX5SIM100\r\n", "(1)(2", "1.8.0(1)\r\nand more"])
+def test_other_texts_are_no_lines_of_a_read_out(text: str) -> None:
+    assert "lines of a read-out" not in (detect(text.encode()) or "")
+
+
+@pytest.mark.parametrize(
+    "unit", ["(1)", "1.8.0(1*kWh)\n", "/PMX5SIM100\r\n", "a\r\n", "\n", "(", "1.8.0(1)/"]
+)
+def test_long_texts_take_linear_work(unit: str) -> None:
+    work = [steps(lambda size=size: decode(unit.encode() * size)) for size in (200, 400)]
+    assert work[1] < 2.5 * work[0] + 2000

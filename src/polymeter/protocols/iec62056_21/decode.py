@@ -29,7 +29,7 @@ from polymeter.protocols.iec62056_21.frames import (
     decode_line,
     decode_option,
 )
-from polymeter.protocols.iec62056_21.messages import PADDING, Pushes, past_padding, split
+from polymeter.protocols.iec62056_21.messages import PADDING, Pushes, is_bare_text, past_padding, split
 from polymeter.protocols.iec62056_21.readouts import read_records
 from polymeter.protocols.iec62056_21.values import is_refusal, refusal_text
 from polymeter.protocols.wire import (
@@ -53,6 +53,8 @@ def detect(data: bytes) -> str | None:
     message = without_parity(data.strip(PADDING))
     if not message:
         return None
+    if is_bare_text(message):
+        return "the lines of a read-out, without the characters around them"
     if message[0] in (SOH, STX):
         # The end may have been stripped with the padding: a block check character can be a blank.
         message = without_parity(data.lstrip(PADDING))
@@ -158,7 +160,9 @@ class _Message:
 
     def _message(self, at: int) -> None:
         start = self.text[at] if at < len(self.text) else None
-        if start == ord("/"):
+        if is_bare_text(self.text):
+            self._bare_text(at)
+        elif start == ord("/"):
             at = self._line(at)
             if Pushes(self.text).end(at) is not None:
                 self._pushed(at)
@@ -217,6 +221,23 @@ class _Message:
             self.tree.leaf("empty line", at, start)
             decode_data(data, self.tree, start, strict=False)
         self._values(data, start)
+
+    def _bare_text(self, at: int) -> None:
+        if self.text[at] == ord("/"):
+            end = self.text.index(b"\n", at) + 1
+            words = self.text[at + 1 : end].decode("latin-1").rstrip()
+            self.meter = _identity(words[:3], words[4:])
+            if self.tree is not None:
+                self.tree.leaf("identification", at, end, words)
+            at = end
+        data = self.text[at:].decode("latin-1")
+        self.name, self.why = "read-out", "the lines of a read-out, without the characters around them"
+        if self.tree is not None:
+            decode_data(data, self.tree, at, strict=False)
+        if self.options.lenient:
+            self._values(data, at)
+        words = "no STX, ETX and block check character: nothing proves these values"
+        raise RemoteProtocolError(words if self.options.lenient else f"{words}, lenient lists them", at)
 
     def _block(self, at: int) -> None:
         if self.text[-1] & 0x7F in (ETX, EOT) and self.text[-2] & 0x7F not in (ETX, EOT):

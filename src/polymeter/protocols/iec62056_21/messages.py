@@ -22,10 +22,21 @@ from polymeter.protocols.iec62056_21.blocks import (
     may_begin,
 )
 
-__all__ = ["PADDING", "Pushes", "past_padding", "split"]
+__all__ = ["PADDING", "Pushes", "is_bare_text", "past_padding", "split"]
 
 PADDING: Final = b"\x00\x7f\xff\r\n "
 """What lines carry between two messages, beside real noise."""
+
+
+def is_bare_text(data: bytes) -> bool:
+    """Whether these are a read-out's lines without the characters around them, as they stand on a screen."""
+    return _BARE_TEXT.fullmatch(data) is not None
+
+
+_BARE_TEXT = re.compile(
+    rb"\s*+(?:/(?!\?)[^\x00-\x1f]++\r?\n(?!\r?\n))?"
+    rb"(?:(?:[^\x00-\x1f()/!]*+\([^\x00-\x1f()]*+\))++ *+(?:[\r\n]++|\Z))++!?\s*+"
+)
 
 
 def split(data: bytes) -> Iterator[tuple[int, int]]:
@@ -33,6 +44,9 @@ def split(data: bytes) -> Iterator[tuple[int, int]]:
 
     What makes no message stays together, up to where one begins.
     """
+    if is_bare_text(data):
+        yield 0, len(data)
+        return
     plain = data if data.isascii() else data.translate(STRIP_PARITY)
     pushes = Pushes(plain)
     start = at = 0
