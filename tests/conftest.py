@@ -1,10 +1,12 @@
 """Fixtures for the real services, and the count of vectors that ran.
 
 ``python3 dev.py test`` starts the services and tells their addresses by the environment. A test that asks for
-one of the fixtures below is marked ``services`` by that alone. With ``--no-services`` those tests are
-deselected and the summary says so; without ``dev.py`` around they fail rather than skip.
+one of the fixtures below is marked ``services`` by that alone, and ``serial`` if it asks for the services
+themselves, which it may kill. With ``--no-services`` those tests are deselected and the summary says so;
+without ``dev.py`` around they fail rather than skip.
 """
 
+import inspect
 import os
 
 import pytest
@@ -67,6 +69,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if SERVICE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.services)
+        if isinstance(item, pytest.Function) and "services" in inspect.signature(item.function).parameters:
+            item.add_marker(pytest.mark.serial)  # it can kill what others speak to
     if os.environ.get("POLYMETER_TEST_NO_SERVICES"):
         left_out = [item for item in items if item.get_closest_marker("services")]
         items[:] = [item for item in items if not item.get_closest_marker("services")]

@@ -1,8 +1,9 @@
 """``dev.py test``: pytest with real services around it.
 
-Two stages. Tests that need no service run first, on all cores, while the services start in the background;
-tests marked ``services`` or ``serial`` follow one by one. With arguments for pytest there is one stage that
-takes them. Services are waited for by the fixtures that use them: a run of one pure test does not wait.
+Three stages. Tests that need no service run first, on all cores, while the services start in the background;
+those marked ``services`` follow, on all cores too, since each makes its own database, exchange and topic;
+those marked ``serial`` come last, one by one. With arguments for pytest there is one stage that takes them.
+Services are waited for by the fixtures that use them: a run of one pure test does not wait.
 """
 
 import contextlib
@@ -63,10 +64,10 @@ def stages(arguments: Sequence[str], *, services_too: bool = True) -> list[list[
     """
     if arguments:
         return [list(arguments)]
-    cores = len(os.sched_getaffinity(0))
-    parallel = ["-n", str(cores), "-m", "not services and not serial"]
+    cores = ["-n", str(len(os.sched_getaffinity(0)))]
+    parallel = [*cores, "-m", "not services and not serial"]
     if services_too:
-        return [parallel, ["-m", "services or serial"]]
+        return [parallel, [*cores, "-m", "services and not serial"], ["-m", "serial"]]
     return [["-m", "serial and not services"], parallel]
 
 

@@ -216,7 +216,6 @@ async def test_a_retained_message_is_of_the_past(
         await client.publish(topic, b"", qos=1, retain=True)
 
 
-@pytest.mark.serial
 async def test_a_broker_that_restarts_is_found_again_and_the_failure_is_said_once(
     store: Store,
     clock: SimulatedClock,

@@ -12,11 +12,34 @@ from tools.environment import ROOT
 from tools.services import Mosquitto, PostgreSQL, RabbitMQ
 
 
-def test_pure_tests_run_first_in_parallel_and_service_tests_last() -> None:
-    first, last = testing.stages([])
-    assert first[first.index("-m") + 1] == "not services and not serial"
-    assert "-n" in first
-    assert last == ["-m", "services or serial"]
+def test_pure_tests_run_first_service_tests_follow_and_both_run_in_parallel() -> None:
+    *parallel, last = testing.stages([])
+    assert [words[words.index("-m") + 1] for words in parallel] == [
+        "not services and not serial",
+        "services and not serial",
+    ]
+    assert all("-n" in words for words in parallel)
+    assert last == ["-m", "serial"]
+
+
+def test_a_test_that_may_kill_a_service_runs_alone() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-m",
+        "serial",
+        "tests/tools/test_smoke.py",
+    ]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = {line.split("::")[1] for line in found.splitlines() if "::" in line}
+    assert names == {
+        "test_postgres_keeps_a_committed_row_over_a_kill",
+        "test_rabbitmq_keeps_confirmed_messages_over_a_kill",
+        "test_mosquitto_keeps_a_session_over_a_kill",
+    }
 
 
 def test_without_services_the_stage_that_surely_finds_tests_is_last() -> None:
