@@ -115,6 +115,7 @@ async def test_a_listener_hears_too_and_its_failure_concerns_nobody(bus: Bus, na
     assert [d.body for d in await listener.wait(1)] == [b"2"]
 
 
+@pytest.mark.serial  # dead letters of all queues lie in one
 async def test_a_rejected_message_goes_to_the_dead_letters_without_its_neighbours(
     bus: Bus, name: str, request: pytest.FixtureRequest
 ) -> None:
@@ -181,6 +182,7 @@ async def test_amqp_keeps_what_comes_while_the_subscriber_is_away(amqp_url: str,
     await second.close()
 
 
+@pytest.mark.serial
 async def test_amqp_gives_a_message_up_after_the_delivery_limit(amqp_url: str, name: str) -> None:
     bus = await AMQPBus.connect(amqp_url)
     inbox = Inbox(*[ValueError("always")] * 100)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -157,7 +158,7 @@ async def served(
 ) -> AsyncIterator[tuple[Served, dict[str, str], str, Broker]]:
     """The platform, not yet started, and where the lines push to."""
     tcp, udp = free_port(), free_port()
-    topic = f"pushes/{tmp_path.name}"
+    topic = f"pushes/{uuid4()}"
     to = {
         "tcp": f"wmbus://127.0.0.1:{tcp}",
         "udp": f"wmbus+udp://127.0.0.1:{udp}",
