@@ -5,16 +5,31 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 
+from polymeter.domain import Source
 from polymeter.protocols import iec62056_21 as iec
 from polymeter.protocols.wire import TransportError
-from polymeter.store import Store, Tx, meter_types, meters, organizations, series, tasks, users
+from polymeter.store import (
+    ANY,
+    Store,
+    Tx,
+    channels,
+    meter_types,
+    meters,
+    organizations,
+    readings,
+    series,
+    tasks,
+    users,
+)
 from polymeter.transports import tcp
+from tests.patience import until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,6 +57,36 @@ def settle(tx: Tx, polled: list[str]) -> str:
     return users.create_token(tx, organization, "test", ["ingest", "read"])[1]
 
 
+async def launch(
+    folder: Path, arguments: list[str], environment: dict[str, str]
+) -> asyncio.subprocess.Process:
+    """``polymeter`` as a process with these settings alone, whose log is added to ``log`` in the folder."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("POLYMETER_")}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "polymeter",
+        *arguments,
+        env={**others, **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=(folder / "log").open("ab"),
+    )
+
+
+def stored_values(tx: Tx, name: str) -> Counter[int]:
+    """How often each whole value stands in the store for a meter."""
+    (known,) = meters.resolve(tx, ANY, [name])[name]
+    ids = [channel.id for channel in channels.of_meter(tx, ANY, known.id)]
+    return Counter(int(row.value) for row in readings.page(tx, ANY, ids, limit=1_000_000))
+
+
+def polled(tx: Tx) -> int:
+    """How many readings were polled."""
+    ids = [channel.id for channel in channels.of_meter(tx, ANY)]
+    return sum(row.source is Source.POLL for row in readings.page(tx, ANY, ids, limit=1_000_000))
+
+
 @dataclass
 class Served:
     """``polymeter serve`` as a process that can be killed and started again on the same data and ports."""
@@ -58,35 +103,28 @@ class Served:
         return f"http://127.0.0.1:{self.http}"
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "polymeter",
-            "serve",
-            "--listen",
-            f"127.0.0.1:{self.http}",
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("POLYMETER_")},
+        receivers = f"iec62056-21://127.0.0.1:{self.push}?organization=Stadtwerke"
+        self.process = await launch(
+            self.folder,
+            ["serve", "--listen", f"127.0.0.1:{self.http}"],
+            {
                 "POLYMETER_DATA_DIR": str(self.folder),
-                "POLYMETER_RECEIVERS": f"iec62056-21://127.0.0.1:{self.push}?organization=Stadtwerke",
+                "POLYMETER_RECEIVERS": receivers,
                 "POLYMETER_LOG_LEVEL": "warning",
                 **self.environment,
             },
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=(self.folder / "log").open("ab"),
         )
+        await until(self.is_ready, "the HTTP interface")
+
+    async def is_ready(self) -> bool:
+        """Whether the HTTP interface says so; it is an error if the process ended."""
+        if self.process is not None and self.process.returncode is not None:
+            raise AssertionError(f"serve ended: {(self.folder / 'log').read_text()[-2000:]}")
         async with httpx.AsyncClient() as client:
-            for _ in range(600):
-                if self.process.returncode is not None:
-                    raise AssertionError(f"serve ended: {(self.folder / 'log').read_text()[-2000:]}")
-                try:
-                    if (await client.get(f"{self.url}/health/ready")).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.05)
-        raise AssertionError("serve did not become ready within 30 s")
+            try:
+                return (await client.get(f"{self.url}/health/ready")).status_code == 200
+            except httpx.TransportError:
+                return False
 
     async def kill(self) -> None:
         assert self.process is not None

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import pytest
 from hypothesis import strategies as st
 
-from polymeter.protocols.procedure import Splitter
-from polymeter.protocols.wire import NeedData, RemoteProtocolError
+from polymeter.protocols.procedure import Procedure, Receive, Send, Splitter, advance
+from polymeter.protocols.wire import NeedData, RemoteProtocolError, TimedOut
 
-__all__ = ["frames_of", "pieces", "sizes"]
+__all__ = ["check_pushing", "frames_of", "pieces", "sizes"]
 
 sizes = st.lists(st.integers(1, 900), min_size=1, max_size=40)
 
@@ -35,3 +36,13 @@ def frames_of(stream: Splitter, chunks: Iterable[bytes]) -> list[bytes]:
                 break
             found.append(frame)
     return found
+
+
+def check_pushing(meter: Procedure[None], period_s: float) -> None:
+    """See that a meter pushes, waits for its period, pushes again, and ends when nobody listens."""
+    assert isinstance(advance(meter, None), Send)
+    assert advance(meter, b"") == Receive(period_s)
+    assert isinstance(advance(meter, TimedOut("silence")), Send)
+    advance(meter, b"")
+    with pytest.raises(StopIteration):
+        advance(meter, b"")

@@ -1,25 +1,19 @@
 """The platform as many processes, by the very lines of the page that says how."""
 
 import asyncio
-import os
 import signal
-import sys
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from polymeter.domain import Source
 from polymeter.simulators import Settings, simulate
-from polymeter.store import ANY, Store, channels, meters, readings
+from polymeter.store import Store
 from tests.engines import Databases
 from tests.patience import PATIENCE_S, until
-from tests.platform import Poster, Pusher, Served, settled
+from tests.platform import Poster, Pusher, Served, launch, polled, settled, stored_values
 
 pytestmark = pytest.mark.anyio
 
@@ -42,20 +36,9 @@ class Roles:
         self.log = served.folder / "log"
 
     async def start(self, arguments: list[str]) -> asyncio.subprocess.Process:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("POLYMETER_")}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "polymeter",
-            *(
-                f"127.0.0.1:{self.served.http}" if argument == "0.0.0.0:8000" else argument
-                for argument in arguments
-            ),
-            env={**environment, **self.served.environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=self.log.open("ab"),
-        )
+        listen = f"127.0.0.1:{self.served.http}"
+        given = [listen if argument == "0.0.0.0:8000" else argument for argument in arguments]
+        process = await launch(self.served.folder, given, self.served.environment)
         self.running.append(process)
         return process
 
@@ -75,18 +58,6 @@ class Roles:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-def stored(tx: Any, source: Source) -> Counter[tuple[Any, ...]]:
-    ids = [channel.id for channel in channels.of_meter(tx, ANY)]
-    page = readings.page(tx, ANY, ids, limit=1_000_000)
-    return Counter((row.channel, row.instant) for row in page if row.source is source)
-
-
-def values_of(tx: Any, name: str) -> Counter[int]:
-    (known,) = meters.resolve(tx, ANY, [name])[name]
-    ids = [channel.id for channel in channels.of_meter(tx, ANY, known.id)]
-    return Counter(int(row.value) for row in readings.page(tx, ANY, ids, limit=1_000_000))
 
 
 @pytest.fixture
@@ -114,19 +85,11 @@ async def roles(
             await found.leave_nothing()
 
 
-async def is_ready(served: Served) -> bool:
-    async with httpx.AsyncClient() as client:
-        try:
-            return (await client.get(f"{served.url}/health/ready")).status_code == 200
-        except httpx.TransportError:
-            return False
-
-
 async def test_each_role_in_a_process_of_its_own_collects_all_and_may_die(roles: Roles) -> None:
     served = roles.served
     started = {" ".join(line): await roles.start(line) for line in lines()}
     assert len(started) == 4
-    await until(lambda: is_ready(served), "the HTTP interface")
+    await until(served.is_ready, "the HTTP interface")
     poster, pusher = Poster(served, 0, 1), Pusher(served)
     load = [asyncio.create_task(one.run()) for one in (poster, pusher)]
     store = await Store.open(served.environment["POLYMETER_DATABASE_URL"])
@@ -140,25 +103,25 @@ async def test_each_role_in_a_process_of_its_own_collects_all_and_may_die(roles:
         for line, process in started.items():
             await roles.kill(process)
             await roles.start(line.split())
-            await until(lambda: is_ready(served), "the HTTP interface")
+            await until(served.is_ready, "the HTTP interface")
             await until(more(5), f"what is acknowledged after the death of {line}")
         for task in load:
             task.cancel()
         await asyncio.gather(*load, return_exceptions=True)
 
         async def all_there() -> bool:
-            posted, pushed = await store.read(values_of, "POST"), await store.read(values_of, "PUSH")
+            posted, pushed = await store.read(stored_values, "POST"), await store.read(stored_values, "PUSH")
             return poster.acknowledged <= set(posted) and pusher.acknowledged <= set(pushed)
 
         await until(all_there, "what was acknowledged")
-        polled_before = len(await store.read(stored, Source.POLL))
+        before = await store.read(polled)
 
-        async def polled() -> bool:
-            return len(await store.read(stored, Source.POLL)) >= polled_before + METERS
+        async def polled_again() -> bool:
+            return await store.read(polled) >= before + METERS
 
-        await until(polled, "a reading of each polled meter")
-        for source in (Source.POLL, Source.PUSH):
-            assert max((await store.read(stored, source)).values()) == 1
+        await until(polled_again, "a reading of each polled meter")
+        for name in ("POST", "PUSH"):
+            assert max((await store.read(stored_values, name)).values()) == 1
     finally:
         for task in load:
             task.cancel()

@@ -4,36 +4,21 @@ import asyncio
 import os
 import random
 import uuid
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from polymeter.domain import Source
 from polymeter.simulators import Settings, simulate
-from polymeter.store import ANY, FrameStatus, Store, channels, frames, meters, readings
+from polymeter.store import ANY, FrameStatus, Store, frames
 from tests.engines import Databases
 from tests.patience import until
-from tests.platform import Poster, Pusher, Served, settled
+from tests.platform import Poster, Pusher, Served, polled, settled, stored_values
 
 pytestmark = pytest.mark.anyio
 
 ROUNDS = int(os.environ.get("POLYMETER_KILL_ROUNDS", "5"))
 SEED = int(os.environ.get("POLYMETER_KILL_SEED", "20260301"))
-
-
-def stored_values(tx: Any, name: str) -> Counter[int]:
-    (known,) = meters.resolve(tx, ANY, [name])[name]
-    ids = [channel.id for channel in channels.of_meter(tx, ANY, known.id)]
-    return Counter(int(row.value) for row in readings.page(tx, ANY, ids, limit=1_000_000))
-
-
-def polled(tx: Any) -> int:
-    ids = [channel.id for channel in channels.of_meter(tx, ANY)]
-    page = readings.page(tx, ANY, ids, limit=1_000_000)
-    return sum(row.source is Source.POLL for row in page)
 
 
 async def all_frames_read(store: Store) -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from polymeter.protocols import p1
 from polymeter.protocols.procedure import Receive, Send, advance
-from polymeter.protocols.wire import Decoded, DecodeOptions, LocalProtocolError, TimedOut
+from polymeter.protocols.wire import Decoded, DecodeOptions, LocalProtocolError
 from polymeter.simulators import Settings
 from polymeter.simulators.p1 import VERSIONS
 from polymeter.simulators.registry import simulator_named
+from tests.pushing import check_pushing
 
 NOON = datetime(2026, 7, 1, 12, 3, 20, tzinfo=UTC)
 each = pytest.mark.parametrize("version", VERSIONS)
@@ -139,13 +140,7 @@ def test_an_enciphered_port_opens_with_the_key_of_its_address(auth_key: str | No
 
 def test_it_pushes_until_nobody_listens() -> None:
     port = simulator_named("p1")(Settings(1, 1, lambda: NOON, {"period": 10}))
-    procedure = port.serve()
-    assert isinstance(advance(procedure, None), Send)
-    assert advance(procedure, b"") == Receive(10)
-    assert isinstance(advance(procedure, TimedOut("silence")), Send)
-    advance(procedure, b"")
-    with pytest.raises(StopIteration):
-        advance(procedure, b"")
+    check_pushing(port.serve(), 10)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from polymeter.protocols import sml
-from polymeter.protocols.procedure import Receive, Send, advance
+from polymeter.protocols.procedure import Send, advance
 from polymeter.protocols.sml.requests import request_file
-from polymeter.protocols.wire import Decoded, LocalProtocolError, TimedOut
+from polymeter.protocols.wire import Decoded, LocalProtocolError
 from polymeter.simulators import Settings
 from polymeter.simulators.registry import simulator_named
+from tests.pushing import check_pushing
 
 NOON = datetime(2026, 7, 1, 12, 3, 20, tzinfo=UTC)
 
@@ -81,13 +82,7 @@ def test_all_meters_of_a_line_take_turns() -> None:
 
 
 def test_it_pushes_until_nobody_listens() -> None:
-    procedure = simulator_named("sml")(Settings(1, 1, lambda: NOON, {"period": 2})).serve()
-    assert isinstance(advance(procedure, None), Send)
-    assert advance(procedure, b"") == Receive(2)
-    assert isinstance(advance(procedure, TimedOut("silence")), Send)
-    advance(procedure, b"")
-    with pytest.raises(StopIteration):
-        advance(procedure, b"")
+    check_pushing(simulator_named("sml")(Settings(1, 1, lambda: NOON, {"period": 2})).serve(), 2)
 
 
 @pytest.mark.parametrize(
